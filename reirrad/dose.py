@@ -1,0 +1,213 @@
+"""Physical dose on a grid, and its value at points.
+
+Interpolation is by local polynomials, one direction after the other: cubic (through four voxels, the default) or linear (through two,
+what planning systems do). A cubic may overshoot beside a steep edge, so its value is held to at least zero and to the eight voxels around the
+point, widened by 5 % of their maximum (methods: cubic on physical dose, then convert). Outside the box of voxel centres dose is unknown: NaN.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reirrad.errors import GeometryError
+from reirrad.grid import Float64, Grid
+
+__all__ = ["DoseGrid", "Interpolation", "axis_weights"]
+
+Float32 = NDArray[np.float32]
+Interpolation = Literal["cubic", "linear"]
+
+# Beyond the last voxel centre by less than this part of a voxel counts as on it (rounding of coordinates in files).
+EDGE_VOXELS = 1e-3
+# How far a cubic may leave the range of the eight voxels around the point, as a part of their maximum.
+OVERSHOOT = 0.05
+# Points interpolated at once: small enough for the cache, large enough for numpy.
+CHUNK = 32_768
+
+
+def axis_weights(centres_mm: Float64, at_mm: Float64, order: Interpolation) -> tuple[NDArray[np.intp], Float64]:
+    """Indices and weights that interpolate along one axis.
+
+    Parameters
+    ----------
+    centres_mm : (n,)
+        Rising voxel centres, evenly spaced or not.
+    at_mm : (m,)
+        Where; NaN or outside gives NaN weights.
+
+    Returns
+    -------
+    first : (m,) int
+        First voxel used.
+    weights : (m, k)
+        Weights of voxels ``first .. first + k - 1``; they sum to one. k is 4 (cubic) or 2 (linear), fewer on a shorter axis.
+
+    >>> first, weights = axis_weights(np.array([0.0, 1.0, 2.0, 4.0]), np.array([3.0]), "linear")
+    >>> int(first[0]), weights[0].tolist()
+    (2, [0.5, 0.5])
+    """
+    n = centres_mm.size
+    taps = min(4 if order == "cubic" else 2, n)
+    slack = EDGE_VOXELS * (centres_mm[-1] - centres_mm[0]) / max(n - 1, 1)
+    inside = (at_mm >= centres_mm[0] - slack) & (at_mm <= centres_mm[-1] + slack)
+    at = np.clip(np.where(inside, at_mm, centres_mm[0]), centres_mm[0], centres_mm[-1])
+    cell = np.clip(np.searchsorted(centres_mm, at, side="right") - 1, 0, max(n - 2, 0))
+    first = np.clip(cell - (1 if taps == 4 else 0), 0, n - taps)
+    nodes = centres_mm[first[:, None] + np.arange(taps)]
+    weights = np.ones((at.size, taps))
+    for i, j in itertools.permutations(range(taps), 2):  # Lagrange basis: exact for polynomials of degree taps - 1
+        weights[:, i] *= (at - nodes[:, j]) / (nodes[:, i] - nodes[:, j])
+    weights[~inside] = np.nan
+    return first, weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DoseGrid:
+    """Physical dose of one stored object.
+
+    Parameters
+    ----------
+    grid : Grid
+        Voxel centres.
+    dose_gy : (nz, ny, nx) float32
+        Gray; finite, not negative.
+    frame_uid : str
+        Frame of Reference UID.
+
+    Raises
+    ------
+    GeometryError
+        When shapes differ.
+    """
+
+    grid: Grid
+    dose_gy: Float32
+    frame_uid: str = ""
+
+    def __post_init__(self) -> None:
+        if self.dose_gy.shape != self.grid.shape:
+            raise GeometryError(f"A dose of {self.dose_gy.shape} voxels does not fit a grid of {self.grid.shape}.")
+        self.dose_gy.flags.writeable = False
+
+    def at_points(self, points_mm: Float64, order: Interpolation = "cubic") -> Float32:
+        """Dose at any points.
+
+        Parameters
+        ----------
+        points_mm : (P, 3)
+            Patient mm, in the frame of this dose.
+
+        Returns
+        -------
+        (P,) float32
+            Gray; NaN outside the box of voxel centres.
+        """
+        local = self.grid.to_local(points_mm)
+        out = np.empty(len(local), np.float32)
+        for start in range(0, len(local), CHUNK):
+            part = slice(start, start + CHUNK)
+            out[part] = self._gather(local[part], order)
+        return out
+
+    def _gather(self, local: Float64, order: Interpolation) -> Float32:
+        axes = (self.grid.w_mm, self.grid.v_mm, self.grid.u_mm)
+        (iz, wz), (iy, wy), (ix, wx) = (axis_weights(c, local[:, 2 - k], order) for k, c in enumerate(axes))
+        _, ny, nx = self.dose_gy.shape
+        flat = self.dose_gy.ravel()
+        base = (iz * ny + iy) * nx + ix
+        value = np.zeros(len(local))
+        for a, b in itertools.product(range(wz.shape[1]), range(wy.shape[1])):
+            row = base + (a * ny + b) * nx
+            line = sum(wx[:, c] * flat[row + c] for c in range(wx.shape[1]))
+            value += wz[:, a] * wy[:, b] * line
+        if order == "cubic":
+            low, high = self._bounds_at(local)
+            value = np.clip(value, low, high)
+        return value.astype(np.float32)
+
+    def _bounds_at(self, local: Float64) -> tuple[Float64, Float64]:
+        """What a cubic may reach at local points (P, 3): from the eight voxels around each."""
+        axes = (self.grid.w_mm, self.grid.v_mm, self.grid.u_mm)
+        cells = [np.clip(np.searchsorted(c, local[:, 2 - k], side="right") - 1, 0, max(c.size - 2, 0)) for k, c in enumerate(axes)]
+        last = [min(1, c.size - 1) for c in axes]
+        corners = [self.dose_gy[cells[0] + a, cells[1] + b, cells[2] + c] for a, b, c in itertools.product(*(range(k + 1) for k in last))]
+        return overshoot_bounds(np.minimum.reduce(corners), np.maximum.reduce(corners))
+
+    def plane_at(self, w_mm: float, order: Interpolation = "cubic") -> DosePlane:
+        """The dose in the plane of local coordinate `w_mm`, ready to be read at many points of it."""
+        first, weights = axis_weights(self.grid.w_mm, np.array([w_mm]), order)
+        planes = self.dose_gy[first[0] : first[0] + weights.shape[1]]
+        values = np.tensordot(weights[0].astype(np.float32), planes, axes=(0, 0))
+        cell = int(np.clip(np.searchsorted(self.grid.w_mm, w_mm, side="right") - 1, 0, max(self.grid.w_mm.size - 2, 0)))
+        pair = self.dose_gy[cell : cell + 2]
+        return DosePlane(self.grid.u_mm, self.grid.v_mm, values, pair, order)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DosePlane:
+    """Dose interpolated to one plane of an axis-parallel grid; see `DoseGrid.plane_at`."""
+
+    u_mm: Float64
+    v_mm: Float64
+    dose_gy: Float32
+    neighbours_gy: Float32
+    order: Interpolation
+
+    def at_lattice(self, x_mm: Float64, y_mm: Float64) -> Float32:
+        """Dose (ny, nx) on the lattice of all y with all x: two small matrix products."""
+        ix, wx = axis_weights(self.u_mm, x_mm, self.order)
+        iy, wy = axis_weights(self.v_mm, y_mm, self.order)
+        known_x, known_y = ~np.isnan(wx[:, 0]), ~np.isnan(wy[:, 0])
+        out = np.full((y_mm.size, x_mm.size), np.nan, np.float32)
+        if not known_x.any() or not known_y.any():
+            return out
+        x0, x1 = ix[known_x].min(), ix[known_x].max() + wx.shape[1]
+        y0, y1 = iy[known_y].min(), iy[known_y].max() + wy.shape[1]
+        matrix_x = _banded(ix[known_x] - x0, wx[known_x], int(x1 - x0))
+        matrix_y = _banded(iy[known_y] - y0, wy[known_y], int(y1 - y0))
+        value = matrix_y @ self.dose_gy[y0:y1, x0:x1] @ matrix_x.T
+        if self.order == "cubic":
+            low, high = self._cell_bounds(y_mm[known_y][:, None], x_mm[known_x][None, :])
+            value = np.clip(value, low, high)
+        out[np.ix_(known_y, known_x)] = value
+        return out
+
+    def at_points(self, x_mm: Float64, y_mm: Float64) -> Float32:
+        """Dose (P,) at scattered points of the plane."""
+        ix, wx = axis_weights(self.u_mm, x_mm, self.order)
+        iy, wy = axis_weights(self.v_mm, y_mm, self.order)
+        value = np.zeros(x_mm.size)
+        for b in range(wy.shape[1]):
+            value += wy[:, b] * sum(wx[:, c] * self.dose_gy[iy + b, ix + c] for c in range(wx.shape[1]))
+        if self.order == "cubic":
+            low, high = self._cell_bounds(y_mm, x_mm)
+            value = np.clip(value, low, high)
+        return value.astype(np.float32)
+
+    def _cell_bounds(self, y_mm: Float64, x_mm: Float64) -> tuple[Float64, Float64]:
+        """As `DoseGrid._bounds_at`, for broadcastable y and x in this plane."""
+        iy = np.clip(np.searchsorted(self.v_mm, y_mm, side="right") - 1, 0, max(self.v_mm.size - 2, 0))
+        ix = np.clip(np.searchsorted(self.u_mm, x_mm, side="right") - 1, 0, max(self.u_mm.size - 2, 0))
+        down, right = min(1, self.v_mm.size - 1), min(1, self.u_mm.size - 1)
+        low, high = self.neighbours_gy.min(axis=0), self.neighbours_gy.max(axis=0)
+        cell_low = np.minimum.reduce([low[b : low.shape[0] - down + b, c : low.shape[1] - right + c] for b in range(down + 1) for c in range(right + 1)])
+        cell_high = np.maximum.reduce([high[b : high.shape[0] - down + b, c : high.shape[1] - right + c] for b in range(down + 1) for c in range(right + 1)])
+        return overshoot_bounds(cell_low[iy, ix], cell_high[iy, ix])
+
+
+def overshoot_bounds(low: Float32, high: Float32) -> tuple[Float64, Float64]:
+    """Range a cubic may use where the eight voxels around a point span `low` to `high` (Gy)."""
+    slack = OVERSHOOT * np.asarray(high, np.float64)
+    return np.maximum(low - slack, 0.0), high + slack
+
+
+def _banded(first: NDArray[np.intp], weights: Float64, n: int) -> Float32:
+    """Interpolation matrix (m, n) from first indices (m,) and weights (m, k)."""
+    matrix = np.zeros((first.size, n), np.float32)
+    np.put_along_axis(matrix, first[:, None] + np.arange(weights.shape[1]), weights.astype(np.float32), axis=1)
+    return matrix
