@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from reirrad.errors import GeometryError
 from reirrad.grid import Float64, Grid
 
-__all__ = ["DoseGrid", "Interpolation", "axis_weights"]
+__all__ = ["DoseGrid", "Interpolation", "axis_weights", "banded", "overshoot_bounds"]
 
 Float32 = NDArray[np.float32]
 Interpolation = Literal["cubic", "linear"]
@@ -138,67 +138,6 @@ class DoseGrid:
         corners = [self.dose_gy[cells[0] + a, cells[1] + b, cells[2] + c] for a, b, c in itertools.product(*(range(k + 1) for k in last))]
         return overshoot_bounds(np.minimum.reduce(corners), np.maximum.reduce(corners))
 
-    def plane_at(self, w_mm: float, order: Interpolation = "cubic") -> DosePlane:
-        """The dose in the plane of local coordinate `w_mm`, ready to be read at many points of it."""
-        first, weights = axis_weights(self.grid.w_mm, np.array([w_mm]), order)
-        planes = self.dose_gy[first[0] : first[0] + weights.shape[1]]
-        values = np.tensordot(weights[0].astype(np.float32), planes, axes=(0, 0))
-        cell = int(np.clip(np.searchsorted(self.grid.w_mm, w_mm, side="right") - 1, 0, max(self.grid.w_mm.size - 2, 0)))
-        pair = self.dose_gy[cell : cell + 2]
-        return DosePlane(self.grid.u_mm, self.grid.v_mm, values, pair, order)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DosePlane:
-    """Dose interpolated to one plane of an axis-parallel grid; see `DoseGrid.plane_at`."""
-
-    u_mm: Float64
-    v_mm: Float64
-    dose_gy: Float32
-    neighbours_gy: Float32
-    order: Interpolation
-
-    def at_lattice(self, x_mm: Float64, y_mm: Float64) -> Float32:
-        """Dose (ny, nx) on the lattice of all y with all x: two small matrix products."""
-        ix, wx = axis_weights(self.u_mm, x_mm, self.order)
-        iy, wy = axis_weights(self.v_mm, y_mm, self.order)
-        known_x, known_y = ~np.isnan(wx[:, 0]), ~np.isnan(wy[:, 0])
-        out = np.full((y_mm.size, x_mm.size), np.nan, np.float32)
-        if not known_x.any() or not known_y.any():
-            return out
-        x0, x1 = ix[known_x].min(), ix[known_x].max() + wx.shape[1]
-        y0, y1 = iy[known_y].min(), iy[known_y].max() + wy.shape[1]
-        matrix_x = _banded(ix[known_x] - x0, wx[known_x], int(x1 - x0))
-        matrix_y = _banded(iy[known_y] - y0, wy[known_y], int(y1 - y0))
-        value = matrix_y @ self.dose_gy[y0:y1, x0:x1] @ matrix_x.T
-        if self.order == "cubic":
-            low, high = self._cell_bounds(y_mm[known_y][:, None], x_mm[known_x][None, :])
-            value = np.clip(value, low, high)
-        out[np.ix_(known_y, known_x)] = value
-        return out
-
-    def at_points(self, x_mm: Float64, y_mm: Float64) -> Float32:
-        """Dose (P,) at scattered points of the plane."""
-        ix, wx = axis_weights(self.u_mm, x_mm, self.order)
-        iy, wy = axis_weights(self.v_mm, y_mm, self.order)
-        value = np.zeros(x_mm.size)
-        for b in range(wy.shape[1]):
-            value += wy[:, b] * sum(wx[:, c] * self.dose_gy[iy + b, ix + c] for c in range(wx.shape[1]))
-        if self.order == "cubic":
-            low, high = self._cell_bounds(y_mm, x_mm)
-            value = np.clip(value, low, high)
-        return value.astype(np.float32)
-
-    def _cell_bounds(self, y_mm: Float64, x_mm: Float64) -> tuple[Float64, Float64]:
-        """As `DoseGrid._bounds_at`, for broadcastable y and x in this plane."""
-        iy = np.clip(np.searchsorted(self.v_mm, y_mm, side="right") - 1, 0, max(self.v_mm.size - 2, 0))
-        ix = np.clip(np.searchsorted(self.u_mm, x_mm, side="right") - 1, 0, max(self.u_mm.size - 2, 0))
-        down, right = min(1, self.v_mm.size - 1), min(1, self.u_mm.size - 1)
-        low, high = self.neighbours_gy.min(axis=0), self.neighbours_gy.max(axis=0)
-        cell_low = np.minimum.reduce([low[b : low.shape[0] - down + b, c : low.shape[1] - right + c] for b in range(down + 1) for c in range(right + 1)])
-        cell_high = np.maximum.reduce([high[b : high.shape[0] - down + b, c : high.shape[1] - right + c] for b in range(down + 1) for c in range(right + 1)])
-        return overshoot_bounds(cell_low[iy, ix], cell_high[iy, ix])
-
 
 def overshoot_bounds(low: Float32, high: Float32) -> tuple[Float64, Float64]:
     """Range a cubic may use where the eight voxels around a point span `low` to `high` (Gy)."""
@@ -206,7 +145,7 @@ def overshoot_bounds(low: Float32, high: Float32) -> tuple[Float64, Float64]:
     return np.maximum(low - slack, 0.0), high + slack
 
 
-def _banded(first: NDArray[np.intp], weights: Float64, n: int) -> Float32:
+def banded(first: NDArray[np.intp], weights: Float64, n: int) -> Float32:
     """Interpolation matrix (m, n) from first indices (m,) and weights (m, k)."""
     matrix = np.zeros((first.size, n), np.float32)
     np.put_along_axis(matrix, first[:, None] + np.arange(weights.shape[1]), weights.astype(np.float32), axis=1)

@@ -1,0 +1,1 @@
+"""Reading of DICOM radiotherapy objects. The only room that knows pydicom."""

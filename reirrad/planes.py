@@ -1,0 +1,333 @@
+"""From contours to slabs: which polygons of a plane are holes, and how thick each plane is.
+
+Rules
+-----
+- A plane reaches half way to its neighbours; the first and the last plane reach half the adjacent distance beyond their contour (end caps).
+- Contours whose planes differ by less than a tenth of the usual distance lie in one plane.
+- A contour within another is a hole, one within a hole is an island, and so on. Exact copies count once.
+- Contours that partly overlap are united (CLOSEDPLANAR_XOR: the overlap is left out, as that type says).
+- A single missing plane is filled by its neighbours when these overlap; a wider gap stays empty. Both are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from reirrad.coverage import cover, edges_of, signed_area_mm2
+from reirrad.errors import GeometryError, Notice, printable
+from reirrad.grid import Float64
+from reirrad.structures import Contour, Structure
+
+__all__ = ["Layer", "Slab", "Slabs", "slabs_of", "usual_step_mm"]
+
+Layer = tuple[Float64, ...]
+
+PLANAR_MM = 0.5  # a contour whose points leave its plane by more is not planar
+SAME_PLANE = 0.1  # of the usual distance between planes
+GAP = 1.5  # a distance above this many usual distances lacks at least one plane ...
+FILLED_GAP = 2.5  # ... and up to this many, only one
+TOUCHING = 0.01  # contours that share less of the smaller one than this only touch
+SAME = 0.98  # contours that share more of both than this are one contour drawn twice
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slab:
+    """One contour plane with its thickness.
+
+    Parameters
+    ----------
+    w_mm, low_mm, high_mm : float
+        Plane, lower and upper face along the normal.
+    layers : tuple of Layer
+        Each a tuple of (N, 2) polygons: counter-clockwise outer borders, clockwise holes. The slab is the union of its layers.
+    """
+
+    w_mm: float
+    low_mm: float
+    high_mm: float
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slabs:
+    """A structure as slabs.
+
+    Parameters
+    ----------
+    rotation : (3, 3) float64
+        Rows u, v, w: takes patient points to the frame in which the slabs are flat.
+    """
+
+    rotation: Float64
+    slabs: tuple[Slab, ...]
+    notices: tuple[Notice, ...]
+
+    @property
+    def volume_cc(self) -> float:
+        """Volume of the slabs from the polygons' areas; overlapping layers count twice."""
+        return sum(signed_area_mm2(p) * (s.high_mm - s.low_mm) for s in self.slabs for layer in s.layers for p in layer) / 1000
+
+
+def usual_step_mm(positions_mm: Float64) -> float | None:
+    """Usual distance of planes: half of the covered length lies in gaps not longer than it. None below two planes.
+
+    Stray contours 0.01 mm beside their plane do not count, for they cover no length.
+
+    >>> usual_step_mm(np.array([0, 0.01, 3, 3.02, 6, 9]))
+    2.99
+    """
+    gaps = np.sort(np.diff(np.sort(positions_mm)))
+    gaps = gaps[gaps > 0]
+    if gaps.size == 0:
+        return None
+    return round(float(gaps[np.searchsorted(np.cumsum(gaps), gaps.sum() / 2)]), 6)
+
+
+def slabs_of(structure: Structure, image_normal: Float64 | None, image_positions_mm: Float64 | None, fallback_step_mm: float | None) -> Slabs:
+    """Turn a structure into slabs.
+
+    Parameters
+    ----------
+    structure : Structure
+        With at least one contour.
+    image_normal : (3,) float64 or None
+        Normal of the planning image.
+    image_positions_mm : (N,) float64 or None
+        Rising positions of its planes along the normal.
+    fallback_step_mm : float or None
+        Thickness for a structure on one plane where no image tells it: the usual distance in the other structures of the set.
+
+    Raises
+    ------
+    GeometryError
+        When contours are not planar, or nothing tells the thickness of a single plane.
+    """
+    name = printable(structure.name)
+    notices: list[Notice] = []
+
+    def note(code: str, message: str) -> None:
+        notices.append(Notice(code, f'Structure "{name}": {message}', structure=structure.name))
+
+    rotation, flat = _flatten(structure, image_normal)
+    along_image = image_normal is not None and abs(float(rotation[2] @ image_normal)) > 1 - 1e-6
+    image_mm = None
+    if along_image and image_positions_mm is not None and image_normal is not None:
+        image_mm = np.sort(image_positions_mm * np.sign(rotation[2] @ image_normal))
+    planes = _group(flat)
+    w = np.array([p[0] for p in planes])
+
+    slabs_layers = []
+    dropped = joined = 0
+    for _, contours in planes:
+        layers, n_copies, n_overlaps = _arrange(contours)
+        dropped, joined = dropped + n_copies, joined + n_overlaps
+        slabs_layers.append(layers)
+    if dropped:
+        note("contour_duplicate", f"{dropped} contour(s) are stored twice; each counts once.")
+    if joined:
+        note("contour_overlap", f"contours overlap partly on {joined} occasion(s); they are united. Check whether a hole was meant.")
+
+    low, high = _faces(w, slabs_layers, image_mm, fallback_step_mm, name, note)
+    if image_mm is not None and image_mm.size > 1:
+        margin = float(np.max(np.diff(image_mm)))
+        outside = int(np.sum((w < image_mm[0] - margin / 2) | (w > image_mm[-1] + margin / 2)))
+        if outside:
+            note("contours_outside_ct", f"{outside} of its {w.size} contour planes lie outside the extent of the CT slices found; they are used as drawn.")
+    slabs = tuple(Slab(float(a), float(b), float(c), layers) for a, b, c, layers in zip(w, low, high, slabs_layers, strict=True))
+    return Slabs(rotation, slabs, tuple(notices))
+
+
+def _flatten(structure: Structure, image_normal: Float64 | None) -> tuple[Float64, list[tuple[float, Contour, Float64]]]:
+    """Find the frame in which every contour is flat: axial, along the image, sagittal, coronal. Contours as (w, contour, (N, 2))."""
+    frames = [np.eye(3)]
+    if image_normal is not None:
+        u = np.cross(image_normal, np.eye(3)[int(np.abs(image_normal).argmin())])
+        u /= np.linalg.norm(u)
+        frames.append(np.array([u, np.cross(image_normal, u), image_normal]))
+    frames += [np.roll(np.eye(3), 2, axis=0), np.roll(np.eye(3), 1, axis=0)]
+    for frame in frames:
+        flat = []
+        for contour in structure.contours:
+            local = contour.points_mm @ frame.T if frame is not frames[0] else contour.points_mm
+            w = local[:, 2]
+            if w.max() - w.min() > PLANAR_MM:
+                break
+            flat.append((float(w.mean()), contour, np.ascontiguousarray(local[:, :2])))
+        else:
+            return frame, flat
+    raise GeometryError(
+        f'Structure "{printable(structure.name)}" has contours that do not lie in axial, sagittal or coronal planes nor in the planes of its CT '
+        f"(points of one contour leave its plane by more than {PLANAR_MM} mm). Planar contours are needed; redraw or resample the structure."
+    )
+
+
+def _group(flat: list[tuple[float, Contour, Float64]]) -> list[tuple[float, list[tuple[Contour, Float64]]]]:
+    """Contours by plane, rising."""
+    flat = sorted(flat, key=lambda item: item[0])
+    step = usual_step_mm(np.array([w for w, _, _ in flat])) or 0.0
+    planes: list[tuple[float, list[tuple[Contour, Float64]]]] = []
+    members: list[float] = []
+    for w, contour, points in flat:
+        if not planes or w - members[0] > SAME_PLANE * step:
+            members = []
+            planes.append((w, []))
+        members.append(w)
+        planes[-1] = (sum(members) / len(members), planes[-1][1])
+        planes[-1][1].append((contour, points))
+    return planes
+
+
+def _faces(
+    w: Float64,
+    layers: list[tuple[Layer, ...]],
+    image_mm: Float64 | None,
+    fallback_step_mm: float | None,
+    name: str,
+    note: Callable[[str, str], None],
+) -> tuple[Float64, Float64]:
+    """Lower and upper face of each plane."""
+    step = usual_step_mm(w)
+    if step is None:
+        near = None if image_mm is None or image_mm.size < 2 else float(np.diff(image_mm)[np.abs((image_mm[1:] + image_mm[:-1]) / 2 - w[0]).argmin()])
+        step = near or fallback_step_mm
+        if step is None:
+            raise GeometryError(
+                f'Structure "{name}" is drawn on a single plane and neither a CT nor another structure tells how thick a plane is. '
+                "Add the CT of its course, or draw the structure on at least two planes."
+            )
+        note("single_plane_structure", f"drawn on a single plane; taken as one slab of {step:g} mm.")
+        return w - step / 2, w + step / 2
+    gaps = np.diff(w)
+    below, above = np.empty(w.size), np.empty(w.size)
+    filled = empty = 0
+    for k, gap in enumerate(gaps):
+        half = gap / 2
+        if gap > GAP * step:
+            between = image_mm is None or bool(np.any((image_mm > w[k] + 0.1 * step) & (image_mm < w[k + 1] - 0.1 * step)))
+            if gap <= FILLED_GAP * step and _boxes_overlap(layers[k], layers[k + 1]):
+                filled += between
+            else:
+                empty, half = empty + 1, step / 2
+        above[k] = below[k + 1] = half
+    below[0] = min(above[0], step / 2 if gaps[0] > GAP * step else above[0])
+    above[-1] = min(below[-1], step / 2 if gaps[-1] > GAP * step else below[-1])
+    if filled:
+        note("contour_gap_filled", f"{filled} single plane(s) without contour between drawn ones; filled from their neighbours.")
+    if empty:
+        note("contour_gap", f"{empty} gap(s) of more than one plane, or between parts that do not face each other; left empty.")
+    return w - below, w + above
+
+
+def _boxes_overlap(a: tuple[Layer, ...], b: tuple[Layer, ...]) -> bool:
+    """Whether the bounding boxes of two planes overlap."""
+    low_a, high_a, low_b, high_b = (getattr(np.concatenate([p for layer in plane for p in layer]), f)(axis=0) for plane in (a, b) for f in ("min", "max"))
+    return bool(np.all(low_a <= high_b) and np.all(low_b <= high_a))
+
+
+def _arrange(contours: list[tuple[Contour, Float64]]) -> tuple[tuple[Layer, ...], int, int]:
+    """Sort the contours of one plane into layers; also the number of copies dropped and of partial overlaps."""
+    polygons: list[Float64] = []
+    xor = any(c.xor for c, _ in contours)
+    n_copies = 0
+    for _, p in contours:
+        if any(_same_points(p, q) for q in polygons):
+            n_copies += 1
+        else:
+            polygons.append(p)
+    if len(polygons) == 1:
+        return ((_oriented(polygons[0], True),),), n_copies, 0
+
+    inside: list[set[int]] = [set() for _ in polygons]  # the contours around each contour
+    overlaps = 0
+    copies: set[int] = set()
+    for i, j in combinations(range(len(polygons)), 2):
+        relation = _relation(polygons[i], polygons[j])
+        if relation == "inside":
+            inside[i].add(j)
+        elif relation == "around":
+            inside[j].add(i)
+        elif relation == "same":
+            copies.add(j)
+        elif relation == "overlap":
+            overlaps += 1
+    n_copies += len(copies)
+    kept = [k for k in range(len(polygons)) if k not in copies]
+    inside = [around - copies for around in inside]
+    signed = {k: _oriented(polygons[k], len(inside[k]) % 2 == 0) for k in kept}
+    if xor or not overlaps:
+        return (tuple(signed.values()),), n_copies, 0
+    root = {k: min(inside[k] & set(kept), key=lambda j: -len(inside[j]), default=k) for k in kept}
+    for _ in kept:  # follow containers up to a contour that lies in none
+        root = {k: root[r] for k, r in root.items()}
+    layers = tuple(tuple(signed[k] for k in kept if root[k] == r) for r in dict.fromkeys(root.values()))
+    return layers, n_copies, overlaps
+
+
+def _oriented(polygon: Float64, outer: bool) -> Float64:
+    return polygon if (signed_area_mm2(polygon) > 0) == outer else polygon[::-1]
+
+
+def _same_points(p: Float64, q: Float64) -> bool:
+    """Whether two polygons have the same vertices, wherever they start and whichever way they run."""
+    if p.shape != q.shape:
+        return False
+    a, b = (np.round(x, 3)[np.lexsort(np.round(x, 3).T)] for x in (p, q))
+    return bool(np.abs(a - b).max() <= 0.002)
+
+
+def _relation(p: Float64, q: Float64) -> str:
+    """How polygon p lies to q: apart, inside, around, overlap, same."""
+    if np.any(p.max(axis=0) < q.min(axis=0)) or np.any(q.max(axis=0) < p.min(axis=0)):
+        return "apart"
+    if _cross(p, q):
+        area_p, area_q, shared = _shared_area(p, q)
+        if shared < TOUCHING * min(area_p, area_q):
+            return "apart"
+        if shared > SAME * max(area_p, area_q):
+            return "same"
+        if shared < SAME * min(area_p, area_q):
+            return "overlap"
+        return "inside" if area_p < area_q else "around"
+    if _mostly_inside(p, q):
+        return "inside"
+    return "around" if _mostly_inside(q, p) else "apart"
+
+
+def _cross(p: Float64, q: Float64) -> bool:
+    """Whether any edge of p meets any edge of q."""
+    a, b = p[:, None], np.roll(p, -1, axis=0)[:, None]
+    c, d = q[None], np.roll(q, -1, axis=0)[None]
+
+    def turn(o: Float64, s: Float64, t: Float64) -> Float64:
+        return np.asarray((s[..., 0] - o[..., 0]) * (t[..., 1] - o[..., 1]) - (s[..., 1] - o[..., 1]) * (t[..., 0] - o[..., 0]))
+
+    return bool(np.any((turn(a, b, c) * turn(a, b, d) <= 0) & (turn(c, d, a) * turn(c, d, b) <= 0)))
+
+
+def _mostly_inside(p: Float64, q: Float64) -> bool:
+    """Whether more than half of the vertices of p lie inside q (even-odd rule)."""
+    x, y = p[:, :1], p[:, 1:]
+    (x0, y0), (x1, y1) = q.T, np.roll(q, -1, axis=0).T
+    straddles = (y0 <= y) != (y1 <= y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+    n_left = np.sum(straddles & (crossing > x), axis=1)
+    return bool(np.mean(n_left % 2 == 1) > 0.5)
+
+
+def _shared_area(p: Float64, q: Float64) -> tuple[float, float, float]:
+    """Areas of p and q and of what both cover, in mm2, on a lattice of 1/200 of their extent."""
+    both = np.concatenate([p, q])
+    low, extent = both.min(axis=0), float(np.ptp(both, axis=0).max())
+    step, n = extent / 200, 202
+    grids = []
+    for polygon in (p, q):
+        c = cover(edges_of([(0, _oriented(polygon, True))]), (low - step / 2)[None], step, n, n)
+        grid = np.zeros((n, n))
+        grid[c.row, c.column] = c.fraction
+        grids.append(grid)
+    return float(grids[0].sum() * step**2), float(grids[1].sum() * step**2), float(np.minimum(*grids).sum() * step**2)
