@@ -6,12 +6,15 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reirrad.dose import DoseGrid
+import numpy as np
+
+from reirrad.dose import DoseGrid, Interpolation
 from reirrad.errors import Notice
 from reirrad.grid import Float64
+from reirrad.registration import Rigid
 from reirrad.structures import Structure
 
-__all__ = ["Component", "Course", "ImageStack", "Phase"]
+__all__ = ["Case", "Component", "Course", "ImageStack", "Phase"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,3 +118,73 @@ class Course:
             total += max(0, phase.fractions - longest)
             longest = max(longest, phase.fractions)
         return total
+
+    def dose_max_gy(self) -> float:
+        """Largest physical dose of the whole course at any voxel centre of its finest grid, Gy."""
+        components = [c for phase in self.phases for c in phase.components]
+        finest = max(components, key=lambda c: c.dose.dose_gy.size)
+        if all(np.array_equal(getattr(c.dose.grid, f), getattr(finest.dose.grid, f)) for c in components for f in ("rotation", "u_mm", "v_mm", "w_mm")):
+            if len(components) == 1:
+                return float(finest.dose.dose_gy.max()) * finest.factor
+            return float(np.max(sum(np.float32(c.factor) * c.dose.dose_gy for c in components)))
+        best = 0.0
+        for k in range(finest.dose.grid.w_mm.size):
+            points = finest.dose.grid.plane_points_mm(k)
+            best = max(best, float(np.nanmax(sum(c.factor * np.nan_to_num(c.dose.at_points(points, "linear")) for c in components))))
+        return best
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """All courses of one patient, brought together.
+
+    Parameters
+    ----------
+    courses : tuple of Course
+        In the order of the case file.
+    reference : int
+        Number of the course whose frame and structures are used.
+    transforms : tuple of Rigid or None
+        For each course: takes points of the reference frame to its own frame; None where the frames are one.
+    registration : tuple of str
+        For each course, how: same_frame, identity, file.
+    organs : tuple of (Structure, str)
+        Structures of the reference course with their organ keys.
+    missing : tuple of (str, str)
+        Structure names of the case file that the reference course does not have, with their organ keys.
+    alpha_beta_gy : dict
+        Organ key to alpha/beta, where the case file overrides the library.
+    interpolation : str
+        cubic or linear.
+    """
+
+    name: str
+    courses: tuple[Course, ...]
+    reference: int
+    transforms: tuple[Rigid | None, ...]
+    registration: tuple[str, ...]
+    organs: tuple[tuple[Structure, str], ...]
+    missing: tuple[tuple[str, str], ...] = ()
+    alpha_beta_gy: dict[str, float] = field(default_factory=dict)
+    interpolation: Interpolation = "cubic"
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def proposed(self) -> int | None:
+        """Number of the proposed course whose limits of one course are checked: the reference if proposed, else the last proposed."""
+        numbers = [k for k, c in enumerate(self.courses) if c.kind == "proposed"]
+        if not numbers:
+            return None
+        return self.reference if self.reference in numbers else numbers[-1]
+
+    @property
+    def interval_days(self) -> int | None:
+        """Days from the end of the last prior course to the start of the proposed one; None when a date is unknown."""
+        if self.proposed is None:
+            return None
+        start = self.courses[self.proposed].first_day
+        ends = [c.last_day for c in self.courses if c.kind == "prior"]
+        known = [day for day in ends if day is not None]
+        if start is None or not known or len(known) < len(ends):
+            return None
+        return (start - max(known)).days

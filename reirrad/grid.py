@@ -79,6 +79,11 @@ class Grid:
         """(u, v, w) in mm (..., 3) as patient points in mm."""
         return local_mm if self.is_axial else local_mm @ self.rotation
 
+    def plane_points_mm(self, plane: int) -> Float64:
+        """Voxel centres (ny * nx, 3) of one plane in patient mm."""
+        v, u = np.meshgrid(self.v_mm, self.u_mm, indexing="ij")
+        return self.to_patient(np.column_stack([u.ravel(), v.ravel(), np.full(u.size, self.w_mm[plane])]))
+
     @classmethod
     def from_dicom(
         cls,

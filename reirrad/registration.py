@@ -46,4 +46,4 @@ class Rigid:
         >>> Rigid(m).inverse()(np.zeros(3)).tolist()
         [-12.0, 7.0, -9.0]
         """
-        return Rigid(np.linalg.inv(self.matrix))
+        return Rigid(np.asarray(np.linalg.inv(self.matrix), np.float64))

@@ -30,7 +30,7 @@ class Identity:
     sex: str | None = None
 
     def merged(self, other: Identity) -> Identity:
-        """This identity, completed by another one."""
+        """Complete this identity by another one."""
         return Identity(
             self.patient_id or other.patient_id,
             self.name or other.name,
@@ -77,8 +77,8 @@ def same_patient(found: Iterable[tuple[str, Identity]], course: str, patient_id:
     notices: dict[str, Notice] = {}
     for file, identity in found:
         if patient_id is not None and identity.patient_id != wanted:
-            state = "has no Patient ID" if identity.patient_id is None else "carries another Patient ID"
-            raise DicomError(f"{file} {state} than the case file states. Every object of a case must belong to the same patient: take the file away.")
+            state = "has no Patient ID" if identity.patient_id is None else "carries another Patient ID than the case file states"
+            raise DicomError(f"{file} {state}. When `patient_id` is stated, every object must carry it: take the file away.")
         if None not in (known.patient_id, identity.patient_id) and identity.patient_id != known.patient_id:
             raise DicomError(
                 f"Two patients in course '{course}': {file} carries another Patient ID than {first['patient_id']}. "

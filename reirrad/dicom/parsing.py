@@ -10,18 +10,19 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_dataset, read_partial
+from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -38,7 +39,21 @@ from pydicom.uid import (
 from reirrad.dicom.values import text
 from reirrad.errors import DicomError, ReirradError
 
-__all__ = ["COMPRESSED", "DamagedFileError", "Header", "PixelSpan", "inflate_limit", "open_object", "quiet", "read_header", "reading"]
+__all__ = [
+    "COMPRESSED",
+    "PARSE_ERRORS",
+    "UNCOMPRESSED",
+    "UNDEFINED_LENGTH",
+    "DamagedFileError",
+    "Header",
+    "Opened",
+    "PixelSpan",
+    "inflate_limit",
+    "open_object",
+    "quiet",
+    "read_header",
+    "reading",
+]
 
 PIXEL_DATA = 0x7FE00010
 UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -56,7 +71,7 @@ PARSE_ERRORS = (
     MemoryError,
     NotImplementedError,
     OSError,
-    RecursionError,
+    RuntimeError,  # pydicom, when no decoder manages
     TypeError,
     ValueError,
     struct.error,
@@ -164,40 +179,72 @@ def inflate_limit(stored: int) -> int:
     return min(INFLATE_NEVER, max(INFLATE_ALWAYS, INFLATE_RATIO * stored))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """An open DICOM file.
+
+    Parameters
+    ----------
+    stream : BinaryIO
+        Positions agree with those of a file that was never deflated.
+    size : int
+        Its bytes.
+    start : int
+        Where the data set begins.
+    syntax, sop_class_uid : str
+        From the file meta information; an empty SOP class when there is none.
+    cut : bool
+        Whether inflation stopped before the end.
+    """
+
+    stream: BinaryIO
+    size: int
+    start: int
+    syntax: str
+    sop_class_uid: str
+    cut: bool = False
+
+
 @contextlib.contextmanager
-def open_object(path: Path, file: str, up_to: int | None = None) -> Iterator[tuple[BinaryIO, int, str]]:
-    """Open a file at its start; a deflated one is inflated first.
+def open_object(path: Path, file: str, up_to: int | None = None) -> Iterator[Opened]:
+    """Open a file and read its meta information; inflate the data set of a deflated one.
 
     Parameters
     ----------
     file : str
         Name for messages.
     up_to : int, optional
-        Inflate no more than this many bytes of the data set (the rest is not needed).
+        Inflate no more than this many bytes (the rest is not needed).
 
-    Yields
+    Raises
     ------
-    stream, size, syntax
-        Positions in `stream` agree with those of a file that was never deflated.
+    DicomError
+        When the transfer syntax is unknown, or inflation takes more than such a file can need.
     """
     with path.open("rb") as stream:
-        size = path.stat().st_size
-        syntax, start = _transfer_syntax(stream, size, file)
-        stream.seek(0)
+        size = os.fstat(stream.fileno()).st_size
+        syntax, sop_class_uid, start = _meta(stream, size, file)
         if syntax != DeflatedExplicitVRLittleEndian:
-            yield stream, size, syntax
+            stream.seek(start)
+            yield Opened(stream, size, start, syntax, sop_class_uid)
             return
+        stream.seek(0)
         stored = stream.read()
         limit = inflate_limit(size)
-        wanted = limit + 1 if up_to is None else min(limit, up_to) + 1
-        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(stored[start:], wanted)
-        if len(data) > limit:
+        wanted = limit if up_to is None else min(limit, up_to)
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        data = inflater.decompress(stored[start:], wanted)
+        cut = bool(inflater.unconsumed_tail) and not inflater.eof
+        if not inflater.eof and not cut:
+            raise DamagedFileError(f"{file} is truncated: its deflated content ends early. Copy or export the DICOM object again.")
+        if cut and wanted == limit:
             raise DicomError(
                 f"{file} is refused: deflated to {size / 1e6:.1f} MB, its inflated size is larger than the {limit / 1e6:.0f} MB "
                 "a dose or structure set of that size can need. Export it without compression."
             )
-        whole = stored[:start] + data
-        yield io.BytesIO(whole), len(whole), syntax
+        whole = io.BytesIO(stored[:start] + data)
+        whole.seek(start)
+        yield Opened(whole, start + len(data), start, syntax, sop_class_uid, cut)
 
 
 def read_header(path: Path, file: str, tags: list[int] | None = None, stop: int = PIXEL_DATA) -> Header:
@@ -215,38 +262,59 @@ def read_header(path: Path, file: str, tags: list[int] | None = None, stop: int 
     DamagedFileError
         When it cannot be parsed to that point.
     """
-    with reading(file), open_object(path, file, None if tags is None else HEAD) as (stream, size, syntax):
-        span: list[PixelSpan] = []
+    with reading(file):
+        header = _parse(path, file, tags, stop, HEAD) or _parse(path, file, tags, stop, None)
+        assert header is not None
+        return header
 
-        def stopped(tag: BaseTag, _vr: str | None, length: int) -> bool:
+
+def _parse(path: Path, file: str, tags: list[int] | None, stop: int, up_to: int | None) -> Header | None:
+    """Parse; of a deflated file, inflate `up_to` bytes, and return None when more are needed."""
+    span: PixelSpan | None = None
+    stopped = False
+    with open_object(path, file, up_to) as opened:
+
+        def stop_when(tag: BaseTag, _vr: str | None, length: int) -> bool:
+            nonlocal span, stopped
+            stopped = int(tag) >= stop
             if tag == PIXEL_DATA:
-                span.append(PixelSpan(stream.tell(), length))
-            return tag >= stop
+                span = PixelSpan(opened.stream.tell(), length)
+            return stopped
 
-        checked = cast(BinaryIO, _Checked(stream, size, file))
-        if syntax == DeflatedExplicitVRLittleEndian:
-            stream.seek(_transfer_syntax(stream, size, file)[1])
-            meta_class = ""
-            dataset: Dataset = read_dataset(checked, False, True, stop_when=stopped, specific_tags=tags)
-        else:
-            parsed = read_partial(checked, stop_when=stopped, specific_tags=tags, force=True)
-            meta_class = text(parsed.file_meta, "MediaStorageSOPClassUID")
-            dataset = parsed
+        checked = cast(BinaryIO, _Checked(opened.stream, opened.size, file))
+        implicit, little = _encoding(opened)
+        try:
+            dataset = read_dataset(checked, implicit, little, stop_when=stop_when, specific_tags=tags)
+        except DamagedFileError:
+            if opened.cut:
+                return None
+            raise
+        if opened.cut and not stopped:
+            return None
         for tag in dataset.keys():  # noqa: SIM118 - iterating over a Dataset converts every value
-            element = dataset.get_item(tag)
+            element: Any = dataset.get_item(tag)
             if isinstance(element, RawDataElement) and element.length not in (UNDEFINED_LENGTH, len(element.value or b"")):
                 raise DamagedFileError(f"{file} is truncated: it ends inside a data element. Copy or export the DICOM object again.")
-        return Header(dataset, syntax, meta_class, span[0] if span else None)
+        return Header(dataset, opened.syntax, opened.sop_class_uid, span)
 
 
-def _transfer_syntax(stream: BinaryIO, size: int, file: str) -> tuple[str, int]:
-    """Transfer Syntax UID and where the data set begins."""
+def _encoding(opened: Opened) -> tuple[bool, bool]:
+    """Whether the data set has implicit VR, and little endian; guessed from its first element when the file does not say."""
+    if opened.syntax:
+        return opened.syntax == ImplicitVRLittleEndian, opened.syntax != ExplicitVRBigEndian
+    first = opened.stream.read(6)
+    opened.stream.seek(opened.start)
+    return not first[4:6].isalpha(), True
+
+
+def _meta(stream: BinaryIO, size: int, file: str) -> tuple[str, str, int]:
+    """Transfer Syntax UID, SOP Class UID (empty when not given), and where the data set begins."""
     stream.seek(128)
     if stream.read(4) != b"DICM":
-        return str(ImplicitVRLittleEndian), 0
+        stream.seek(0)
+        return "", "", 0
     meta = read_dataset(cast(BinaryIO, _Checked(stream, size, file)), False, True, stop_when=lambda tag, _vr, _n: tag >> 16 != 2)
-    start = stream.tell()
     syntax = text(meta, "TransferSyntaxUID")
     if syntax and not syntax.startswith("1.2.840.10008.1.2"):
         raise DicomError(f"{file}: its transfer syntax is private or unknown, so its content cannot be decoded. Export it as Explicit VR Little Endian.")
-    return syntax or str(ImplicitVRLittleEndian), start
+    return syntax, text(meta, "MediaStorageSOPClassUID"), stream.tell()

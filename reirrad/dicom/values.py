@@ -6,6 +6,7 @@ Numbers are parsed from the stored text: pydicom would print the text of a bad n
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
@@ -63,14 +64,16 @@ def people_text(ds: Dataset, keyword: str) -> str:
 
 
 def numbers_in(stored: bytes) -> Float64:
-    """Decimal strings separated by backslashes, fast; ValueError when one is not a number.
+    r"""Decimal strings separated by backslashes, fast; ValueError when one is not a number.
 
-    >>> numbers_in(b"1.5\\\\ -2e1 ").tolist()
+    >>> numbers_in(b"1.5\\ -2e1 ").tolist()
     [1.5, -20.0]
     """
-    if b"_" in stored:  # Python reads 1_0 as ten; DICOM does not
+    stored = stored.rstrip(b" \0")
+    values = np.fromstring(stored, dtype=np.float64, sep="\\")
+    if values.size != stored.count(b"\\") + 1:  # numpy before 2.3 stops at the first bad number with a warning only
         raise ValueError
-    return np.array(stored.rstrip(b" \0").split(b"\\"), dtype=np.bytes_).astype(np.float64)
+    return values
 
 
 def decimals(ds: Dataset, keyword: str, file: str, count: int | None = None) -> Float64:
@@ -110,8 +113,8 @@ def integer(ds: Dataset, keyword: str, file: str) -> int | None:
         When it is not one whole number.
     """
     tag = tag_for_keyword(keyword) or 0
-    element = ds.get_item(tag)
-    if element is None or element.value is None or element.value == b"" or element.value == "":
+    element: Any = ds.get_item(tag)
+    if element is None or element.value in (None, b"", ""):
         return None
     if isinstance(element, RawDataElement) and dictionary_VR(tag) in _BINARY:
         if len(element.value) not in (2, 4):

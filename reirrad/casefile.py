@@ -1,0 +1,178 @@
+"""The case file: what a person states about a case, checked key by key with line numbers.
+
+It states; it does not compute. Which plans, doses and structures the folders hold is read elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from reirrad.casefolder import CASE_FILE, open_case, resolve_inside
+from reirrad.casemodel import CaseFile, CourseEntry, PhaseEntry, Prescription, RegistrationEntry
+from reirrad.errors import CaseFileError, printable
+from reirrad.metrics import parse_metric
+from reirrad.yamlfile import Document, Place, Problem, did_you_mean, load_yaml
+
+__all__ = [
+    "CASE_FILE",
+    "CaseFile",
+    "CourseEntry",
+    "PhaseEntry",
+    "Prescription",
+    "RegistrationEntry",
+    "case_schema",
+    "open_case",
+    "read_case_file",
+    "resolve_inside",
+]
+
+
+def read_case_file(case_path: Path, today: dt.date | None = None) -> CaseFile:
+    """Read and check a case file.
+
+    Parameters
+    ----------
+    case_path : Path
+        A folder that holds ``case.yaml``, or a case file itself.
+    today : date, optional
+        For dates that cannot be in the future; the day of the call by default.
+
+    Raises
+    ------
+    CaseFileError
+        With every problem found and its line.
+    """
+    try:
+        is_folder = case_path.is_dir()
+        folder = (case_path if is_folder else case_path.parent).resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise CaseFileError(f"{printable(case_path.name)}: no such case was found; needed a folder that holds {CASE_FILE}.") from None
+    name = CASE_FILE if is_folder else case_path.name
+    shown = printable(name)
+    if not os.path.lexists(folder / name):
+        raise CaseFileError(f"{shown} was not found; needed a case folder that holds {CASE_FILE}, or the path of a case file.")
+    document = load_yaml(resolve_inside(folder, name, shown), shown, CaseFileError)
+    case = document.validate(CaseFile)
+    problems = [*_course_problems(case, today or dt.date.today()), *_reference_problems(case), *_path_problems(case, document, folder)]
+    if problems:
+        document.refuse(problems)
+    case._folder, case._document = folder, document
+    return case
+
+
+def case_schema() -> dict[str, Any]:
+    """JSON schema of the case file, for editors."""
+    return CaseFile.model_json_schema()
+
+
+def _course_problems(case: CaseFile, today: dt.date) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for i, course in enumerate(case.courses):
+        here: Place = ("courses", i)
+        if course.name in seen:
+            yield Problem((*here, "name"), f'the course name "{printable(course.name)}" is given twice (also courses[{seen[course.name]}]); names must differ')
+        seen.setdefault(course.name, i)
+        yield from _source_problems(course, here)
+        yield from _delivery_problems(course, here)
+        yield from _date_problems(course, here, today)
+
+
+def _source_problems(course: CourseEntry, here: Place) -> Iterator[Problem]:
+    """Where the dose of a course comes from: a folder, phases, or a bare prescription."""
+    phases = course.phases or []
+    if course.prescription is None:
+        if course.organ_doses is not None:
+            yield Problem((*here, "organ_doses"), "organ doses belong to a course with a prescription and without dose files")
+        if course.dicom is None and not phases:
+            yield Problem(here, "names no data; needed dicom (a folder), phases, or a prescription")
+    else:
+        if course.kind == "proposed":
+            yield Problem((*here, "prescription"), "a proposed course needs its dose files; a bare prescription serves for a prior course only")
+        if course.dicom is not None or phases:
+            yield Problem((*here, "prescription"), "a prescription replaces dose files; keep either the prescription or the folder")
+        if course.fractions is not None and course.fractions > course.prescription.fractions:
+            yield Problem((*here, "fractions"), f"{course.fractions} delivered fractions are more than the {course.prescription.fractions} prescribed")
+    for key, doses in (course.organ_doses or {}).items():
+        if len({parse_metric(text) for text in doses}) < len(doses):
+            yield Problem((*here, "organ_doses", key), "the same metric is given twice; keep one")
+    if phases and course.fractions is not None:
+        yield Problem((*here, "fractions"), "a course with phases states the fractions in each phase")
+    for k, phase in enumerate(phases):
+        at: Place = (*here, "phases", k)
+        if (phase.dicom is None) == (phase.plan is None):
+            yield Problem(at, "a phase needs either dicom (its folder) or plan (a plan of the course's folder)")
+        elif phase.plan is not None and course.dicom is None:
+            yield Problem((*at, "plan"), "the plan of a phase is looked for in the folder of its course, which has no dicom")
+        if k == 0 and phase.concurrent:
+            yield Problem((*at, "concurrent"), "the first phase has no phase before it to be concurrent with")
+
+
+def _delivery_problems(course: CourseEntry, here: Place) -> Iterator[Problem]:
+    if course.rbe is not None and course.radiation != "proton":
+        yield Problem((*here, "rbe"), f"an RBE multiplies a physical proton dose, but the radiation is {course.radiation}")
+    if course.per_day > 1 and course.interval_h is None:
+        yield Problem((*here, "per_day"), "more than one fraction a day needs interval_h, the hours between them")
+    if course.per_day == 1 and course.interval_h is not None:
+        yield Problem((*here, "interval_h"), "hours between fractions of a day need per_day above 1")
+    if course.interval_h is not None and (course.per_day - 1) * course.interval_h >= 24:
+        yield Problem((*here, "interval_h"), f"{course.per_day} fractions {course.interval_h:g} hours apart do not fit into a day")
+
+
+def _date_problems(course: CourseEntry, here: Place, today: dt.date) -> Iterator[Problem]:
+    for key, day in (("starts", course.starts), ("completed", course.completed)):
+        # one day of grace: the date of another time zone
+        if course.kind == "prior" and day is not None and day > today + dt.timedelta(days=1):
+            yield Problem((*here, key), f"the date {day} of a prior course lies in the future")
+    if course.starts is not None and course.completed is not None and course.completed < course.starts:
+        yield Problem((*here, "completed"), f"the course is completed on {course.completed}, before it starts on {course.starts}")
+
+
+def _reference_problems(case: CaseFile) -> Iterator[Problem]:
+    names = [c.name for c in case.courses]
+    if case.reference is not None and case.reference not in names:
+        yield Problem(("reference",), _unknown_course(case.reference, names))
+    seen: set[str] = set()
+    for i, entry in enumerate(case.registration):
+        here: Place = ("registration", i)
+        if entry.course not in names:
+            yield Problem((*here, "course"), _unknown_course(entry.course, names))
+        if entry.course in seen:
+            yield Problem((*here, "course"), f'the course "{printable(entry.course)}" has two registration entries; keep one')
+        seen.add(entry.course)
+        if entry.method == "file" and entry.file is None:
+            yield Problem(here, "method file needs the key file")
+        if entry.method != "file" and entry.file is not None:
+            yield Problem((*here, "file"), f"a file is given, but the method is {entry.method}; needed method: file, or no file")
+        if entry.course == case.reference_course and entry.method in ("file", "auto"):
+            yield Problem((*here, "course"), f'"{printable(entry.course)}" is the reference course, whose frame the others are brought into')
+
+
+def _unknown_course(name: str, names: list[str]) -> str:
+    return f'no course is named "{printable(name)}"{did_you_mean(name, names)}'
+
+
+def _path_problems(case: CaseFile, document: Document, folder: Path) -> Iterator[Problem]:
+    """Every path, resolved once here, so that a wrong one is told with its line before anything is read."""
+    places: list[tuple[Place, str, bool]] = []
+    for i, course in enumerate(case.courses):
+        places.append((("courses", i, "dicom"), course.dicom or "", True))
+        places += [(("courses", i, "phases", k, "dicom"), phase.dicom or "", True) for k, phase in enumerate(course.phases or [])]
+    places += [(("registration", i, "file"), entry.file or "", False) for i, entry in enumerate(case.registration)]
+    single = ("constraints",) in document.plain.written
+    for k, constraint in enumerate(case.constraints):
+        if constraint in case.limit_files or {"/", "\\"} & set(constraint):
+            places.append((("constraints",) if single else ("constraints", k), constraint, False))
+    for place, text, is_folder in places:
+        if place not in document.plain.written:
+            continue
+        try:
+            found = resolve_inside(folder, text, "")
+        except CaseFileError as error:
+            yield Problem(place, str(error).removeprefix(": ").rstrip("."))
+            continue
+        if is_folder != found.is_dir():
+            yield Problem(place, f'"{printable(text, 60)}" is {"not a folder" if is_folder else "not a file"}')

@@ -1,0 +1,188 @@
+"""What a case file may state: its keys, their types and ranges."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
+
+from reirrad.casefolder import resolve_inside
+from reirrad.errors import CaseFileError, printable
+from reirrad.metrics import parse_metric
+from reirrad.organs import organ
+from reirrad.yamlfile import Document, Text
+
+__all__ = ["CaseFile", "CourseEntry", "PhaseEntry", "Prescription", "RegistrationEntry"]
+
+FIRST_YEAR, LAST_YEAR = 1950, 2100
+LIMIT_FILE_SUFFIXES: Final = (".yaml", ".yml")
+
+
+def _plain_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the text is empty")
+    if text != text.strip() or any(unicodedata.category(c)[0] == "C" for c in text):
+        raise ValueError(f'"{printable(text, 40)}" holds control characters or spaces at its ends; needed plain text')
+    return text
+
+
+def _organ_key(key: str) -> str:
+    return organ(key).key
+
+
+def _metric_of_dose(text: str) -> str:
+    if parse_metric(text).is_volume:
+        raise ValueError(f"{printable(text, 40)} is a volume; needed a dose metric such as D0.1cc or Dmean")
+    return text
+
+
+def _structure_name(name: str) -> str:
+    if not name.strip():
+        raise ValueError("the name of a structure is empty")
+    return name
+
+
+def _plausible_date(day: dt.date) -> dt.date:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"the date {day} is not between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return day
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Name = Annotated[Text, AfterValidator(_plain_text), Field(max_length=200)]
+PathText = Annotated[str, Field(max_length=1000)]
+OrganKey = Annotated[str, AfterValidator(_organ_key)]
+DoseMetric = Annotated[str, AfterValidator(_metric_of_dose)]
+StructureName = Annotated[str, AfterValidator(_structure_name)]
+Day = Annotated[dt.date, AfterValidator(_plausible_date)]
+Fractions = Annotated[int, Field(ge=1, le=200)]
+AlphaBeta = Annotated[float, Field(ge=0.1, le=50)]
+Dose = Annotated[float, Field(ge=0, le=1000)]
+NamesOrName = Annotated[
+    list[Name],
+    BeforeValidator(_as_list),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
+class _Entry(BaseModel):
+    """Part of a case file: no unknown keys, no guessing of types, no change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Prescription(_Entry):
+    """Prescribed dose of a prior course without dose files."""
+
+    dose_gy: float = Field(gt=0, le=200)
+    fractions: Fractions
+
+
+class PhaseEntry(_Entry):
+    """One plan of a course: its own folder, or one plan (label or UID) of the course's folder."""
+
+    dicom: PathText | None = None
+    plan: Name | None = None
+    fractions: Fractions | None = None
+    concurrent: bool = False
+
+
+class CourseEntry(_Entry):
+    """One course as stated."""
+
+    name: Name
+    kind: Literal["prior", "proposed"]
+    dicom: PathText | None = None
+    completed: Day | None = None
+    starts: Day | None = None
+    fractions: Fractions | None = None
+    phases: list[PhaseEntry] | None = Field(default=None, min_length=1)
+    radiation: Literal["photon", "proton", "electron", "brachy"] = "photon"
+    rbe: float | None = Field(default=None, ge=1.0, le=2.0)
+    per_day: int = Field(default=1, ge=1, le=4)
+    interval_h: float | None = Field(default=None, gt=0, le=24)
+    prescription: Prescription | None = None
+    organ_doses: dict[OrganKey, dict[DoseMetric, Dose]] | None = Field(default=None, min_length=1)
+
+
+class RegistrationEntry(_Entry):
+    """How a course comes into the frame of the reference course."""
+
+    course: Name
+    method: Literal["identity", "file", "auto", "none"]
+    file: PathText | None = None
+
+
+class CaseFile(_Entry):
+    """A case as stated in its case file.
+
+    ``constraints`` empty means that the file names none; each entry is a library set, or a limits file when it ends
+    in ``.yaml`` or ``.yml``.
+    """
+
+    case: Annotated[Text, AfterValidator(printable)] | None = None
+    patient_id: Name | None = None
+    courses: list[CourseEntry] = Field(min_length=1)
+    reference: Name | None = None
+    registration: list[RegistrationEntry] = Field(default_factory=list)
+    structures: dict[StructureName, OrganKey] | None = Field(default=None, min_length=1)
+    alpha_beta_gy: dict[OrganKey, AlphaBeta] = Field(default_factory=dict)
+    recovery: Name = "none"
+    interpolation: Literal["cubic", "linear"] = "cubic"
+    constraints: NamesOrName = Field(default_factory=list)
+
+    _folder: Path = PrivateAttr(default=Path())
+    _document: Document | None = PrivateAttr(default=None)
+
+    @property
+    def folder(self) -> Path:
+        """The case folder, absolute and free of links."""
+        return self._folder
+
+    @property
+    def title(self) -> str:
+        """What to call the case: its ``case`` text, else the name of its folder."""
+        return self.case or printable(self._folder.name)
+
+    @property
+    def reference_course(self) -> str:
+        """Name of the course whose frame and structures count: as stated, else the last proposed, else the last."""
+        proposed = [c.name for c in self.courses if c.kind == "proposed"]
+        return self.reference or (proposed or [c.name for c in self.courses])[-1]
+
+    @property
+    def limit_files(self) -> list[str]:
+        """The constraints that are limits files beside the case."""
+        return [c for c in self.constraints if c.lower().endswith(LIMIT_FILE_SUFFIXES)]
+
+    def where(self, *place: str | int) -> str:
+        """File and line of a key for messages: ``case.yaml:12: courses[1].dicom``."""
+        return self._document.where(place) if self._document else ".".join(map(str, place))
+
+    def resolve(self, *place: str | int) -> Path:
+        """Return the file or folder that a key names, which exists inside the case folder.
+
+        Parameters
+        ----------
+        *place : str or int
+            ``("courses", 0, "dicom")``, ``("registration", 1, "file")``, ``("constraints",)`` or ``("constraints", 0)``.
+
+        Raises
+        ------
+        CaseFileError
+            When the key names nothing, or something that does not exist inside the case folder.
+        """
+        value: Any = self
+        for part in place:
+            value = value[part] if isinstance(part, int) else getattr(value, part)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if not isinstance(value, str):
+            raise CaseFileError(f"{self.where(*place)}: no path is given here; needed one inside the case folder.")
+        return resolve_inside(self._folder, value, self.where(*place))

@@ -1,0 +1,176 @@
+"""The command line. A thin door: it parses arguments, calls one function, prints. Heavy imports happen inside the commands.
+
+Exit status: 0 every mandatory limit met, 1 a mandatory limit exceeded or not evaluable, 2 refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reirrad import __version__
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="reirrad",
+    help="Cumulative EQD2 of several courses of radiotherapy from DICOM RT, held against cited limits. Decision support, not a medical device.",
+    add_completion=True,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+REFUSED = 2
+
+
+def main() -> None:
+    """Run the command line; whatever happens, no traceback and no half-written file."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        _say("Stopped on request; nothing was written.")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(REFUSED) from None
+    except MemoryError:
+        _say("Refused: this machine has not enough memory for the case. Nothing was written. Close other programs, or use a machine with more memory.")
+        raise SystemExit(REFUSED) from None
+    except Exception as error:
+        # The last resort: a fault of the program. The message of the exception may hold patient data and is not shown.
+        where = _innermost(error)
+        _say(
+            f"Refused: the program met a situation it was not made for ({type(error).__name__} at {where}), and gives no number rather than a doubtful one. "
+            "Nothing was written. Please report this line to the maintainers, without patient data."
+        )
+        raise SystemExit(REFUSED) from None
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Show the version and the intended use.")] = False) -> None:
+    if version:
+        sys.stdout.write(f"reirrad {__version__}\nDecision support for professionals, not a medical device; every number needs an independent check.\n")
+        raise typer.Exit
+
+
+@app.command()
+def check(
+    cases: Annotated[
+        list[Path], typer.Argument(metavar="CASE...", help="Case folders (with case.yaml), case files, or zips of case folders.", show_default=False)
+    ],
+    json_path: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write the result as JSON; - writes to standard output, and nothing else goes there.", show_default=False),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No table; only exit status, JSON and refusals.")] = False,
+) -> None:
+    """Compute the cumulative EQD2 of every organ and hold it against limits.
+
+    Exit status 0: every mandatory limit is met. 1: one is exceeded or not evaluable. 2: refused, with the reason on standard error.
+    With several cases the JSON is a list with one entry per case, a refused one as {"case_path", "outcome", "message"}; the exit status is the largest.
+    """
+    from rich.console import Console
+
+    from reirrad import result, table
+    from reirrad.errors import ReirradError, printable
+
+    _refuse_unwritable(json_path)
+    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    documents: list[dict[str, Any]] = []
+    status = 0
+    for path in cases:
+        try:
+            with _progress() as progress:
+                assessment = _assess(path, progress)
+        except ReirradError as error:
+            message = f"{printable(path.name or str(path))}: {error}" if len(cases) > 1 else str(error)
+            _say(f"Refused: {message}")
+            documents.append({"case_path": str(path), "outcome": "refused", "message": str(error)})
+            status = REFUSED
+            continue
+        documents.append(result.to_dict(assessment))
+        status = max(status, result.exit_status(assessment))
+        if json_path != "-" and not quiet:
+            table.render(assessment, console)
+    if json_path is not None and not (len(cases) == 1 and status == REFUSED):
+        _write(json_path, result.as_json(documents[0] if len(cases) == 1 else documents))
+    raise typer.Exit(status)
+
+
+def _assess(path: Path, progress: Any) -> Any:
+    from reirrad.assessment import assess
+    from reirrad.casefile import open_case
+    from reirrad.loading import load_case
+
+    with open_case(path) as folder:
+        case, limits = load_case(folder, progress)
+        return assess(case, limits, progress)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Tell what is being done, on standard error, when a person watches."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    from reirrad.errors import printable
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda text: status.update(Text(printable(text)))
+
+
+def _refuse_unwritable(target: str | None) -> None:
+    """Find out before the work that a result cannot be written."""
+    if target is None or target == "-":
+        return
+    folder = Path(target).parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(target).is_dir():
+        _say(f"Refused: the result cannot be written to {target!r}; needed a file name in an existing folder that may be written to.")
+        raise typer.Exit(REFUSED)
+
+
+def _write(target: str, text: str) -> None:
+    """Write a whole file or none."""
+    if target == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    path = Path(target)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        _say(f"Refused: the result could not be written to {target!r} ({error.strerror}). Free space or choose another folder, and run again.")
+        raise typer.Exit(REFUSED) from None
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _innermost(error: BaseException) -> str:
+    trace = error.__traceback__
+    where = "unknown place"
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if "reirrad" in file.parts:
+            where = f"{file.name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return where

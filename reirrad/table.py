@@ -1,0 +1,128 @@
+"""An assessment for the terminal: doses of each organ, limits, warnings."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from reirrad.assessment import Assessment, OrganResult, Statistics
+from reirrad.errors import printable
+from reirrad.evaluation import Finding
+
+__all__ = ["render"]
+
+SHOWN = ("D0.1cc_gy", "D2cc_gy", "mean_gy")
+# A word and a sign beside each colour, for those who cannot tell the colours apart.
+LOOK = {"pass": ("✓ pass", "green"), "caution": ("! caution", "yellow"), "exceed": ("✗ EXCEED", "bold red"), "not_evaluable": ("? not evaluable", "magenta")}
+VERDICTS = {
+    "within": ("✓ within every limit that was checked", "bold green"),
+    "caution": ("! within every mandatory limit, with cautions", "bold yellow"),
+    "exceeded": ("✗ a mandatory limit is exceeded", "bold red"),
+    "not_evaluable": ("? a mandatory limit, or every limit, is not evaluable", "bold magenta"),
+}
+NOTE = "Decision support for professionals, not a medical device: check independently before use."
+
+
+def render(assessment: Assessment, console: Console) -> None:
+    """Print an assessment."""
+    case = assessment.case
+    console.print(Text(f"Case {printable(case.name)}", style="bold"))
+    for course in case.courses:
+        fractions = " + ".join(str(p.fractions) + (" concurrent" if p.concurrent else "") for p in course.phases)
+        prescriptions = [p.prescription_gy for p in course.phases]
+        dose = "" if any(p is None for p in prescriptions) else f"{sum(p for p in prescriptions if p is not None):g} Gy in "
+        day = course.first_day if course.kind == "proposed" else course.last_day
+        when = "" if day is None else f", {'starts' if course.kind == 'proposed' else 'completed'} {day.isoformat()}"
+        console.print(Text(f"  {course.kind:8} {printable(course.name)}: {dose}{fractions} fractions, {course.radiation}{when}"))
+    days = case.interval_days
+    if days is not None:
+        console.print(Text(f"  interval {days} days ({days / 30.4375:.1f} months); recovery: none assumed"))
+    console.print()
+    console.print(_doses(assessment))
+    console.print(_limits(assessment))
+    if assessment.notices:
+        console.print(_notices(assessment))
+    word, style = VERDICTS[assessment.verdict]
+    console.print(Text.assemble("Verdict: ", (word, style)))
+    console.print(Text(NOTE, style="dim"))
+
+
+def _doses(assessment: Assessment) -> Table:
+    """One line per structure: physical dose of each course, then the cumulative EQD2."""
+    names = [printable(c.name, 24) for c in assessment.case.courses]
+    table = Table(box=box.SIMPLE_HEAD, title="Dose in Gy: D0.1cc / D2cc / mean", title_justify="left", pad_edge=False)
+    table.add_column("Structure", overflow="fold", max_width=28)
+    table.add_column("α/β", justify="right")
+    table.add_column("cc", justify="right")
+    for name in names:
+        table.add_column(Text(f"{name}\nphysical"), justify="right")
+    table.add_column("cumulative\nEQD2", justify="right", style="bold")
+    for organ in assessment.organs:
+        volume = "–" if organ.volume_cc is None else f"{organ.volume_cc:.2f}" if organ.volume_cc < 10 else f"{organ.volume_cc:.0f}"
+        cells: list[RenderableType] = [Text(_name(organ.name)), f"{organ.alpha_beta_gy:g}", volume]
+        cells += [_triple(s) for s in organ.physical]
+        table.add_row(*cells, _triple(organ.cumulative, organ))
+    return table
+
+
+def _triple(statistics: Statistics, organ: OrganResult | None = None) -> Text:
+    values = []
+    for key in SHOWN:
+        value, bound = statistics.values[key], statistics.lower_bounds.get(key)
+        values.append(f"{value:.1f}" if value is not None else f"≥{bound:.1f}" if bound is not None else "–")
+    return Text(" / ".join(values))
+
+
+def _limits(assessment: Assessment) -> Group:
+    table = Table(box=box.SIMPLE_HEAD, title="Limits", title_justify="left", pad_edge=False)
+    for header, justify in (
+        ("Structure", "left"),
+        ("Quantity", "left"),
+        ("Value", "right"),
+        ("Limit", "right"),
+        ("Margin", "right"),
+        ("Status", "left"),
+        ("Source", "left"),
+    ):
+        table.add_column(header, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    footnotes: list[str] = []
+    for finding in assessment.findings:
+        word, style = LOOK[finding.status]
+        mark = ""
+        if finding.reason is not None:
+            if finding.reason not in footnotes:
+                footnotes.append(finding.reason)
+            mark = f" [{footnotes.index(finding.reason) + 1}]"
+        limit = finding.limit
+        source = f"{printable(limit.source, 60)}{'' if limit.status in ('VERIFIED', 'user') else f' ({limit.status})'}"
+        table.add_row(
+            Text(_name(finding.structure) if finding.structure is not None else f"({limit.organ})"),
+            Text(_quantity(finding)),
+            ("≥" if finding.is_lower_bound else "") + ("–" if finding.value is None else f"{finding.value:.1f}"),
+            f"{limit.comparator} {limit.limit:g} {limit.unit}" + ("" if limit.level == "mandatory" else " (optimal)"),
+            "–" if finding.margin is None else f"{finding.margin:+.1f}",
+            Text(word + mark, style=style),
+            Text(source),
+        )
+    if not assessment.findings:
+        return Group(Text("No limit was checked."), Text())
+    notes = [Padding(Text(f"[{k}] {printable(reason, 300)}", style="dim"), (0, 0, 0, 2)) for k, reason in enumerate(footnotes, 1)]
+    return Group(table, *notes, Text())
+
+
+def _quantity(finding: Finding) -> str:
+    limit = finding.limit
+    kind = "physical" if limit.quantity == "physical" else f"{limit.quantity} α/β {limit.alpha_beta_gy:g}"
+    return f"{limit.metric} {kind}, {'cumulative' if limit.scope == 'cumulative' else 'this course'}"
+
+
+def _notices(assessment: Assessment) -> Group:
+    lines = [Padding(Text(f"! {printable(n.message, 600)} ({n.code})"), (0, 0, 0, 2)) for n in assessment.notices]
+    return Group(Text(f"Warnings ({len(lines)})", style="bold"), *lines, Text())
+
+
+def _name(text: str) -> str:
+    return printable(text, 40)
