@@ -92,7 +92,7 @@ class Assessment:
 
     @property
     def verdict(self) -> Verdict:
-        """exceeded and not_evaluable speak of mandatory limits; caution of any limit."""
+        """Words for the whole: exceeded and not_evaluable speak of mandatory limits, caution of any limit."""
         mandatory = [f.status for f in self.findings if f.limit.level == "mandatory"]
         if "exceed" in mandatory:
             return "exceeded"
@@ -151,6 +151,9 @@ def assess(case: Case, choice: LimitChoice, progress: Callable[[str], None] = la
     for result in organs:
         notices += result.notices
     findings += _without_structure(case, choice, notices)
+    without = [printable(o.name, 40) for o in organs if not any(f.structure == o.name for f in findings)]
+    if without:
+        notices.append(Notice("organ_without_limit", f"No limit of the chosen sets applies to these structures; their doses are shown and not judged: {', '.join(without)}."))
     return Assessment(case, tuple(organs), tuple(findings), tuple(dict.fromkeys(notices)), choice.sets)
 
 

@@ -33,6 +33,8 @@ REFUSED = 2
 
 def main() -> None:
     """Run the command line; whatever happens, no traceback and no half-written file."""
+    # Small matrix products gain nothing from threads of the linear algebra library, which would also fight over the cores of a busy machine.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from reirrad.errors import GeometryError
 from reirrad.grid import Float64, Grid
 
-__all__ = ["DoseGrid", "Interpolation", "axis_weights", "banded", "overshoot_bounds"]
+__all__ = ["DoseGrid", "Interpolation", "axis_cells", "axis_weights", "overshoot_bounds"]
 
 Float32 = NDArray[np.float32]
 Interpolation = Literal["cubic", "linear"]
@@ -28,6 +28,11 @@ EDGE_VOXELS = 1e-3
 OVERSHOOT = 0.05
 # Points interpolated at once: small enough for the cache, large enough for numpy.
 CHUNK = 32_768
+
+
+def axis_cells(centres_mm: Float64, at_mm: Float64) -> NDArray[np.intp]:
+    """Number of the voxel centre at or before each place (m,), so that it lies between this centre and the next; outside the nearest such."""
+    return np.clip(np.searchsorted(centres_mm, at_mm, side="right") - 1, 0, max(centres_mm.size - 2, 0))
 
 
 def axis_weights(centres_mm: Float64, at_mm: Float64, order: Interpolation) -> tuple[NDArray[np.intp], Float64]:
@@ -56,14 +61,17 @@ def axis_weights(centres_mm: Float64, at_mm: Float64, order: Interpolation) -> t
     slack = EDGE_VOXELS * (centres_mm[-1] - centres_mm[0]) / max(n - 1, 1)
     inside = (at_mm >= centres_mm[0] - slack) & (at_mm <= centres_mm[-1] + slack)
     at = np.clip(np.where(inside, at_mm, centres_mm[0]), centres_mm[0], centres_mm[-1])
-    cell = np.clip(np.searchsorted(centres_mm, at, side="right") - 1, 0, max(n - 2, 0))
-    first = np.clip(cell - (1 if taps == 4 else 0), 0, n - taps)
-    nodes = centres_mm[first[:, None] + np.arange(taps)]
-    weights = np.ones((at.size, taps))
-    for i, j in itertools.permutations(range(taps), 2):  # Lagrange basis: exact for polynomials of degree taps - 1
-        weights[:, i] *= (at - nodes[:, j]) / (nodes[:, i] - nodes[:, j])
-    weights[~inside] = np.nan
-    return first, weights
+    first = np.clip(axis_cells(centres_mm, at) - (1 if taps == 4 else 0), 0, n - taps)
+    # Lagrange basis, exact for polynomials of degree taps - 1; the products of node distances are the same for all points of a cell
+    nodes = np.lib.stride_tricks.sliding_window_view(centres_mm, taps)
+    distances = nodes[:, :, None] - nodes[:, None, :] + np.eye(taps)
+    scale = (1 / distances.prod(axis=2)).T
+    offsets = [at - nodes[first, k] for k in range(taps)]
+    weights = scale[:, first]
+    for i, j in itertools.permutations(range(taps), 2):
+        weights[i] *= offsets[j]
+    weights[:, ~inside] = np.nan
+    return first, weights.T
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +141,7 @@ class DoseGrid:
     def _bounds_at(self, local: Float64) -> tuple[Float64, Float64]:
         """What a cubic may reach at local points (P, 3): from the eight voxels around each."""
         axes = (self.grid.w_mm, self.grid.v_mm, self.grid.u_mm)
-        cells = [np.clip(np.searchsorted(c, local[:, 2 - k], side="right") - 1, 0, max(c.size - 2, 0)) for k, c in enumerate(axes)]
+        cells = [axis_cells(c, local[:, 2 - k]) for k, c in enumerate(axes)]
         last = [min(1, c.size - 1) for c in axes]
         corners = [self.dose_gy[cells[0] + a, cells[1] + b, cells[2] + c] for a, b, c in itertools.product(*(range(k + 1) for k in last))]
         return overshoot_bounds(np.minimum.reduce(corners), np.maximum.reduce(corners))
@@ -143,10 +151,3 @@ def overshoot_bounds(low: Float32, high: Float32) -> tuple[Float64, Float64]:
     """Range a cubic may use where the eight voxels around a point span `low` to `high` (Gy)."""
     slack = OVERSHOOT * np.asarray(high, np.float64)
     return np.maximum(low - slack, 0.0), high + slack
-
-
-def banded(first: NDArray[np.intp], weights: Float64, n: int) -> Float32:
-    """Interpolation matrix (m, n) from first indices (m,) and weights (m, k)."""
-    matrix = np.zeros((first.size, n), np.float32)
-    np.put_along_axis(matrix, first[:, None] + np.arange(weights.shape[1]), weights.astype(np.float32), axis=1)
-    return matrix

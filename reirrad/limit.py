@@ -180,7 +180,7 @@ def _caution_problems(entry: LimitEntry) -> Iterable[tuple[str, str]]:
     if (entry.caution if key == "caution_gy" else entry.caution_gy) is not None:
         yield "caution" if key == "caution_gy" else "caution_gy", f"beside this limit the key is {key}"
     caution = getattr(entry, key)
-    if caution is not None and (caution <= _value(entry)) == (_comparator(entry) == ">="):
+    if caution is not None and (caution <= _value(entry) if _comparator(entry) == ">=" else caution >= _value(entry)):
         yield key, "the caution value must be on the careful side of the limit"
 
 

@@ -3,19 +3,21 @@
 Rules
 -----
 - A plane reaches half way to its neighbours; the first and the last plane reach half the adjacent distance beyond their contour (end caps).
+- The usual distance is the median of the distances between neighbouring planes. Distances that only jitter makes, or that no planning CT has between its
+  planes, do not count; where nothing is left, and for a structure on two planes, the CT or the other structures tell the thickness of a plane.
 - Contours whose planes differ by less than a tenth of the usual distance lie in one plane.
-- A contour within another is a hole, one within a hole is an island, and so on. Exact copies count once.
+- A contour within another is a hole, one within a hole is an island, and so on. Exact copies count once. Contours on a line enclose nothing and are left out.
 - Contours that partly overlap are united (CLOSEDPLANAR_XOR: the overlap is left out, as that type says).
-- A single missing plane is filled by its neighbours when these overlap; a wider gap stays empty. Both are told.
+- A single missing plane is filled by its neighbours when these overlap; a wider gap stays empty. Both are told. Neighbouring planes of the CT have no gap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reirrad.coverage import cover, edges_of, signed_area_mm2
 from reirrad.errors import GeometryError, Notice, printable
@@ -26,12 +28,18 @@ __all__ = ["Layer", "Slab", "Slabs", "slabs_of", "usual_step_mm"]
 
 Layer = tuple[Float64, ...]
 
+JITTER_MM = 0.2  # planes nearer than this are one plane with rounding noise: no planning CT has thinner ones
+WIDEST_STEP_MM = 10.0  # planes further apart are two parts of a structure: no planning CT has wider ones
+LINE_MM = 1e-3  # a contour narrower than this is a line
 PLANAR_MM = 0.5  # a contour whose points leave its plane by more is not planar
 SAME_PLANE = 0.1  # of the usual distance between planes
 GAP = 1.5  # a distance above this many usual distances lacks at least one plane ...
 FILLED_GAP = 2.5  # ... and up to this many, only one
 TOUCHING = 0.01  # contours that share less of the smaller one than this only touch
-SAME = 0.98  # contours that share more of both than this are one contour drawn twice
+SAME = 0.98  # contours that share more of both than this are one contour drawn twice ...
+WALL_MM = 0.2  # ... unless one lies in the other and leaves a wall thicker than this
+BLOCK = 32  # edges whose bounding box is looked at before they are
+BLOCK_PAIRS = 512  # blocks of edges compared at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,18 +81,16 @@ class Slabs:
 
 
 def usual_step_mm(positions_mm: Float64) -> float | None:
-    """Usual distance of planes: half of the covered length lies in gaps not longer than it. None below two planes.
+    """Usual distance of neighbouring planes: the lower median of the distances from JITTER_MM to WIDEST_STEP_MM. None where there is none.
 
-    Stray contours 0.01 mm beside their plane do not count, for they cover no length.
+    Stray contours 0.01 mm beside their plane do not count, nor does the way from one part of a structure to another.
 
-    >>> usual_step_mm(np.array([0, 0.01, 3, 3.02, 6, 9]))
-    2.99
+    >>> usual_step_mm(np.array([0, 0.01, 3, 3.02, 6, 200, 203]))
+    2.98
     """
     gaps = np.sort(np.diff(np.sort(positions_mm)))
-    gaps = gaps[gaps > 0]
-    if gaps.size == 0:
-        return None
-    return round(float(gaps[np.searchsorted(np.cumsum(gaps), gaps.sum() / 2)]), 6)
+    gaps = gaps[(gaps > JITTER_MM) & (gaps <= WIDEST_STEP_MM)]
+    return round(float(gaps[(gaps.size - 1) // 2]), 6) if gaps.size else None
 
 
 def slabs_of(structure: Structure, image_normal: Float64 | None, image_positions_mm: Float64 | None, fallback_step_mm: float | None) -> Slabs:
@@ -99,12 +105,12 @@ def slabs_of(structure: Structure, image_normal: Float64 | None, image_positions
     image_positions_mm : (N,) float64 or None
         Rising positions of its planes along the normal.
     fallback_step_mm : float or None
-        Thickness for a structure on one plane where no image tells it: the usual distance in the other structures of the set.
+        Thickness of a plane where neither the structure nor an image tells it: the usual distance in the other structures of the set.
 
     Raises
     ------
     GeometryError
-        When contours are not planar, or nothing tells the thickness of a single plane.
+        When contours are not planar, all enclose nothing, or nothing tells the thickness of a single plane.
     """
     name = printable(structure.name)
     notices: list[Notice] = []
@@ -113,6 +119,12 @@ def slabs_of(structure: Structure, image_normal: Float64 | None, image_positions
         notices.append(Notice(code, f'Structure "{name}": {message}', structure=structure.name))
 
     rotation, flat = _flatten(structure, image_normal)
+    n_lines = len(flat)
+    flat = [item for item in flat if not _is_line(item[2])]
+    if not flat:
+        raise GeometryError(f'The contours of structure "{name}" lie on a line each and enclose nothing. Draw the structure, or leave it out.')
+    if n_lines > len(flat):
+        note("contour_without_area", f"{n_lines - len(flat)} contour(s) lie on a line and enclose nothing; left out.")
     along_image = image_normal is not None and abs(float(rotation[2] @ image_normal)) > 1 - 1e-6
     image_mm = None
     if along_image and image_positions_mm is not None and image_normal is not None:
@@ -168,11 +180,12 @@ def _flatten(structure: Structure, image_normal: Float64 | None) -> tuple[Float6
 def _group(flat: list[tuple[float, Contour, Float64]]) -> list[tuple[float, list[tuple[Contour, Float64]]]]:
     """Contours by plane, rising."""
     flat = sorted(flat, key=lambda item: item[0])
-    step = usual_step_mm(np.array([w for w, _, _ in flat])) or 0.0
+    step = usual_step_mm(np.array([w for w, _, _ in flat]))
+    tolerance = SAME_PLANE * step if step else JITTER_MM
     planes: list[tuple[float, list[tuple[Contour, Float64]]]] = []
     members: list[float] = []
     for w, contour, points in flat:
-        if not planes or w - members[0] > SAME_PLANE * step:
+        if not planes or w - members[0] > tolerance:
             members = []
             planes.append((w, []))
         members.append(w)
@@ -190,36 +203,47 @@ def _faces(
     note: Callable[[str, str], None],
 ) -> tuple[Float64, Float64]:
     """Lower and upper face of each plane."""
-    step = usual_step_mm(w)
+    step = _step_mm(w, image_mm, fallback_step_mm)
     if step is None:
-        near = None if image_mm is None or image_mm.size < 2 else float(np.diff(image_mm)[np.abs((image_mm[1:] + image_mm[:-1]) / 2 - w[0]).argmin()])
-        step = near or fallback_step_mm
-        if step is None:
-            raise GeometryError(
-                f'Structure "{name}" is drawn on a single plane and neither a CT nor another structure tells how thick a plane is. '
-                "Add the CT of its course, or draw the structure on at least two planes."
-            )
+        raise GeometryError(
+            f'Structure "{name}" is drawn on single planes only and neither a CT nor another structure tells how thick a plane is. '
+            "Add the CT of its course, or draw the structure on at least two planes."
+        )
+    if w.size == 1:
         note("single_plane_structure", f"drawn on a single plane; taken as one slab of {step:g} mm.")
         return w - step / 2, w + step / 2
     gaps = np.diff(w)
-    below, above = np.empty(w.size), np.empty(w.size)
-    filled = empty = 0
-    for k, gap in enumerate(gaps):
-        half = gap / 2
-        if gap > GAP * step:
-            between = image_mm is None or bool(np.any((image_mm > w[k] + 0.1 * step) & (image_mm < w[k + 1] - 0.1 * step)))
-            if gap <= FILLED_GAP * step and _boxes_overlap(layers[k], layers[k + 1]):
-                filled += between
-            else:
-                empty, half = empty + 1, step / 2
-        above[k] = below[k + 1] = half
-    below[0] = min(above[0], step / 2 if gaps[0] > GAP * step else above[0])
-    above[-1] = min(below[-1], step / 2 if gaps[-1] > GAP * step else below[-1])
-    if filled:
-        note("contour_gap_filled", f"{filled} single plane(s) without contour between drawn ones; filled from their neighbours.")
-    if empty:
-        note("contour_gap", f"{empty} gap(s) of more than one plane, or between parts that do not face each other; left empty.")
-    return w - below, w + above
+    half = gaps / 2
+    wide = (gaps > GAP * step) & ~_next_on_image(w, image_mm)
+    empty = np.zeros_like(wide)
+    for k in np.flatnonzero(wide):
+        empty[k] = gaps[k] > FILLED_GAP * step or not _boxes_overlap(layers[k], layers[k + 1])
+    half[empty] = step / 2
+    caps = np.where(wide, step / 2, half)
+    if n_filled := int(np.sum(wide & ~empty)):
+        note("contour_gap_filled", f"{n_filled} single plane(s) without contour between drawn ones; filled from their neighbours.")
+    if n_empty := int(np.sum(empty)):
+        note("contour_gap", f"{n_empty} gap(s) of more than one plane, or between parts that do not face each other; left empty.")
+    return w - np.append(caps[0], half), w + np.append(half, caps[-1])
+
+
+def _step_mm(w: Float64, image_mm: Float64 | None, fallback_step_mm: float | None) -> float | None:
+    """Thickness of a plane: the usual distance, unless there are too few planes to tell it."""
+    near = None
+    if image_mm is not None and image_mm.size > 1:
+        near = float(np.diff(image_mm)[np.abs((image_mm[1:] + image_mm[:-1]) / 2 - w[0]).argmin()])
+    known = near or fallback_step_mm
+    usual = usual_step_mm(w)
+    return known if usual is None else min(usual, known or usual) if w.size == 2 else usual
+
+
+def _next_on_image(w: Float64, image_mm: Float64 | None) -> NDArray[np.bool_]:
+    """For each pair of neighbouring contour planes, whether they are neighbouring planes of the image too."""
+    if image_mm is None or image_mm.size < 2:
+        return np.zeros(w.size - 1, bool)
+    nearest = np.abs(image_mm - w[:, None]).argmin(axis=1)
+    on_plane = np.abs(image_mm[nearest] - w) <= SAME_PLANE * np.median(np.diff(image_mm))
+    return np.asarray(on_plane[:-1] & on_plane[1:] & (np.diff(nearest) == 1) & (np.diff(w) <= WIDEST_STEP_MM))
 
 
 def _boxes_overlap(a: tuple[Layer, ...], b: tuple[Layer, ...]) -> bool:
@@ -230,21 +254,16 @@ def _boxes_overlap(a: tuple[Layer, ...], b: tuple[Layer, ...]) -> bool:
 
 def _arrange(contours: list[tuple[Contour, Float64]]) -> tuple[tuple[Layer, ...], int, int]:
     """Sort the contours of one plane into layers; also the number of copies dropped and of partial overlaps."""
-    polygons: list[Float64] = []
+    polygons = [p for _, p in contours]
     xor = any(c.xor for c, _ in contours)
-    n_copies = 0
-    for _, p in contours:
-        if any(_same_points(p, q) for q in polygons):
-            n_copies += 1
-        else:
-            polygons.append(p)
-    if len(polygons) == 1:
-        return ((_oriented(polygons[0], True),),), n_copies, 0
-
     inside: list[set[int]] = [set() for _ in polygons]  # the contours around each contour
     overlaps = 0
     copies: set[int] = set()
-    for i, j in combinations(range(len(polygons)), 2):
+    low, high = (np.array([getattr(p, f)(axis=0) for p in polygons]) for f in ("min", "max"))
+    meet = np.all((low[:, None] <= high) & (low <= high[:, None]), axis=2)
+    for i, j in np.argwhere(np.triu(meet, 1)).tolist():
+        if i in copies or j in copies:
+            continue
         relation = _relation(polygons[i], polygons[j])
         if relation == "inside":
             inside[i].add(j)
@@ -254,17 +273,16 @@ def _arrange(contours: list[tuple[Contour, Float64]]) -> tuple[tuple[Layer, ...]
             copies.add(j)
         elif relation == "overlap":
             overlaps += 1
-    n_copies += len(copies)
     kept = [k for k in range(len(polygons)) if k not in copies]
     inside = [around - copies for around in inside]
     signed = {k: _oriented(polygons[k], len(inside[k]) % 2 == 0) for k in kept}
     if xor or not overlaps:
-        return (tuple(signed.values()),), n_copies, 0
+        return (tuple(signed.values()),), len(copies), 0
     root = {k: min(inside[k] & set(kept), key=lambda j: -len(inside[j]), default=k) for k in kept}
     for _ in kept:  # follow containers up to a contour that lies in none
         root = {k: root[r] for k, r in root.items()}
     layers = tuple(tuple(signed[k] for k in kept if root[k] == r) for r in dict.fromkeys(root.values()))
-    return layers, n_copies, overlaps
+    return layers, len(copies), overlaps
 
 
 def _oriented(polygon: Float64, outer: bool) -> Float64:
@@ -280,43 +298,75 @@ def _same_points(p: Float64, q: Float64) -> bool:
 
 
 def _relation(p: Float64, q: Float64) -> str:
-    """How polygon p lies to q: apart, inside, around, overlap, same."""
-    if np.any(p.max(axis=0) < q.min(axis=0)) or np.any(q.max(axis=0) < p.min(axis=0)):
-        return "apart"
+    """How polygon p lies to q, whose bounding box it meets: apart, inside, around, overlap, same."""
+    if _same_points(p, q):
+        return "same"
     if _cross(p, q):
         area_p, area_q, shared = _shared_area(p, q)
-        if shared < TOUCHING * min(area_p, area_q):
+        smaller, larger = sorted((area_p, area_q))
+        if shared < TOUCHING * smaller:
             return "apart"
-        if shared > SAME * max(area_p, area_q):
+        if shared > SAME * larger and not _is_wall(larger - shared, smaller - shared, p if area_p > area_q else q):
             return "same"
-        if shared < SAME * min(area_p, area_q):
+        if shared < SAME * smaller:
             return "overlap"
         return "inside" if area_p < area_q else "around"
-    if _mostly_inside(p, q):
+    if _inside(p, q):
         return "inside"
-    return "around" if _mostly_inside(q, p) else "apart"
+    return "around" if _inside(q, p) else "apart"
+
+
+def _is_wall(between: float, beyond: float, outer: Float64) -> bool:
+    """Whether an area between two contours is a wall along the outer one, and not the noise of a contour drawn twice."""
+    length = float(np.hypot(*(np.roll(outer, -1, axis=0) - outer).T).sum())
+    return between > WALL_MM * length and beyond < 0.1 * between
+
+
+def _is_line(p: Float64) -> bool:
+    """Whether all vertices lie on one line."""
+    if abs(signed_area_mm2(p)) > LINE_MM:
+        return False
+    d = p - p[0]
+    u, v = d[np.argmax(np.sum(d**2, axis=1))]
+    return bool(np.abs(d[:, 0] * v - d[:, 1] * u).max() <= LINE_MM * np.hypot(u, v))
 
 
 def _cross(p: Float64, q: Float64) -> bool:
-    """Whether any edge of p meets any edge of q."""
-    a, b = p[:, None], np.roll(p, -1, axis=0)[:, None]
-    c, d = q[None], np.roll(q, -1, axis=0)[None]
+    """Whether any edge of p meets any edge of q. Looked for only where blocks of edges have bounding boxes that meet."""
+    (a, b), (c, d) = ((x, np.roll(x, -1, axis=0)) for x in (p, q))
+    (low_p, high_p), (low_q, high_q) = _block_boxes(a, b), _block_boxes(c, d)
+    of_p, of_q = np.nonzero(np.all((low_p[:, None] <= high_q) & (low_q <= high_p[:, None]), axis=2))
+    within = np.arange(BLOCK)
+    for k in range(0, of_p.size, BLOCK_PAIRS):
+        i = np.minimum(of_p[k : k + BLOCK_PAIRS, None] * BLOCK + within, len(p) - 1)[:, :, None]
+        j = np.minimum(of_q[k : k + BLOCK_PAIRS, None] * BLOCK + within, len(q) - 1)[:, None, :]
+        sides = _turn(a[i], b[i], c[j]) * _turn(a[i], b[i], d[j]) <= 0
+        if np.any(sides & (_turn(c[j], d[j], a[i]) * _turn(c[j], d[j], b[i]) <= 0)):
+            return True
+    return False
 
-    def turn(o: Float64, s: Float64, t: Float64) -> Float64:
-        return np.asarray((s[..., 0] - o[..., 0]) * (t[..., 1] - o[..., 1]) - (s[..., 1] - o[..., 1]) * (t[..., 0] - o[..., 0]))
 
-    return bool(np.any((turn(a, b, c) * turn(a, b, d) <= 0) & (turn(c, d, a) * turn(c, d, b) <= 0)))
+def _block_boxes(start: Float64, end: Float64) -> tuple[Float64, Float64]:
+    """Bounding boxes of blocks of edges: (B, 2) lower and upper corners."""
+    first = np.arange(0, len(start), BLOCK)
+    return np.minimum.reduceat(np.minimum(start, end), first, axis=0), np.maximum.reduceat(np.maximum(start, end), first, axis=0)
 
 
-def _mostly_inside(p: Float64, q: Float64) -> bool:
-    """Whether more than half of the vertices of p lie inside q (even-odd rule)."""
-    x, y = p[:, :1], p[:, 1:]
+def _turn(o: Float64, s: Float64, t: Float64) -> Float64:
+    """Twice the area of triangles o, s, t: its sign says on which side of o -> s a point t lies."""
+    return np.asarray((s[..., 0] - o[..., 0]) * (t[..., 1] - o[..., 1]) - (s[..., 1] - o[..., 1]) * (t[..., 0] - o[..., 0]))
+
+
+def _inside(p: Float64, q: Float64) -> bool:
+    """Whether polygon p lies in q (even-odd rule), when their borders do not meet: then a few vertices speak for all."""
+    some = p[:: len(p) // 5 + 1]
+    x, y = some[:, :1], some[:, 1:]
     (x0, y0), (x1, y1) = q.T, np.roll(q, -1, axis=0).T
     straddles = (y0 <= y) != (y1 <= y)
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
-    n_left = np.sum(straddles & (crossing > x), axis=1)
-    return bool(np.mean(n_left % 2 == 1) > 0.5)
+    n_right = np.sum(straddles & (crossing > x), axis=1)
+    return bool(np.mean(n_right % 2 == 1) > 0.5)
 
 
 def _shared_area(p: Float64, q: Float64) -> tuple[float, float, float]:

@@ -5,8 +5,8 @@ covered part. Columns are cut into sub-slabs of about twice the lattice step. Th
 column to column, by low-discrepancy sequences, so that a dose that varies along one axis only is still sampled far more finely than the step.
 Points on the contour itself, at the faces of each slab, carry no volume: they make the minimum and the maximum right.
 
-Bound: no part of the organ is further from its point than the diagonal of a cell (half a step, half a step, a sub-slab), so no dose of a DVH is off by
-more than the dose difference over that distance; docs/accuracy.md has the errors measured, which are about a tenth of it.
+Bound: no part of the organ is further from its point than the diagonal of a cell (a step, a step, a sub-slab; half a step within the contour), so no dose
+of a DVH is off by more than the dose difference over that distance; docs/accuracy.md has the errors measured, which are about a tenth of it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reirrad.coverage import Coverage, cover, edges_of, signed_area_mm2
-from reirrad.dose import DoseGrid, Float32, Interpolation, axis_weights, banded, overshoot_bounds
-from reirrad.errors import Notice, printable
+from reirrad.dose import DoseGrid, Float32, Interpolation, axis_cells, axis_weights, overshoot_bounds
+from reirrad.errors import GeometryError, Notice, printable
 from reirrad.grid import Float64
 from reirrad.planes import Slab, Slabs
 
@@ -30,7 +30,9 @@ N_POINTS = 40_000  # aimed at for one organ; the step follows from its volume
 ELONGATION = 2.0  # height of a cell over its width: heights vary from column to column, so the coarser sampling along w costs nothing
 STEP_MM = (0.04, 1.5)  # finest and coarsest step ...
 BODY_CC, BODY_STEP_MM = 6_000.0, 2.5  # ... but for a structure of the size of a body
+MAX_CELLS, MAX_SLAB_CELLS = 30e6, 4e6  # lattice cells over the extent of a structure: a few seeds far apart, or a wire, get a coarser step
 CELLS_AT_ONCE = 40_000  # lattice cells rasterised together: fits the cache
+FULL = 1 - 1e-9  # a cell covered at least so far is not cut
 COLUMNS_AT_ONCE = 60_000  # columns whose dose profile is held at once
 
 # Fractional parts of multiples of these fill the unit square and cube evenly (generalised golden ratios).
@@ -133,26 +135,35 @@ def organ_points(name: str, slabs: Slabs, step_mm: float | None = None) -> Organ
         At least one.
     step_mm : float, optional
         Lattice step; by default from the volume.
+
+    Raises
+    ------
+    GeometryError
+        When the contours enclose nothing.
     """
-    step = step_mm or lattice_step_mm(max(slabs.volume_cc, 1e-9))
     low = np.array([s.low_mm for s in slabs.slabs])
     high = np.array([s.high_mm for s in slabs.slabs])
-    n_sub = np.maximum(1, np.rint((high - low) / (ELONGATION * step))).astype(np.intp)
     corners = np.array([_corner(s) for s in slabs.slabs])
-    extent = float(np.max(np.array([_corner(s, largest=True) for s in slabs.slabs]) - corners, initial=0.0))
-    n_cells = int(np.ceil(extent / step)) + 2
+    extents = np.array([_corner(s, largest=True) for s in slabs.slabs]) - corners
+    extent = float(extents.max())
+    step = step_mm or lattice_step_mm(max(_volume_cc(slabs, corners, extents), 1e-9))
+    step = max(step, extent / np.sqrt(min(MAX_CELLS / len(low), MAX_SLAB_CELLS)))
+    n_sub = np.maximum(1, np.rint((high - low) / (ELONGATION * step))).astype(np.intp)
     number = np.arange(len(low))
     origin = corners - step * (0.001 + 0.998 * np.column_stack([(number * R2[0]) % 1, (number * R2[1]) % 1]))
+    slab, row, column, fraction, u, v = _cover_all(slabs.slabs, origin, step, extent)
+    if slab.size == 0:
+        raise GeometryError(f'The contours of structure "{printable(name)}" enclose no area. Draw the structure, or leave it out.')
 
-    per_batch = max(1, CELLS_AT_ONCE // n_cells**2)
-    parts = [_cover_slabs(slabs.slabs, range(k, min(k + per_batch, len(low))), origin, step, n_cells) for k in range(0, len(low), per_batch)]
-    slab, row, column, fraction, u, v = (np.concatenate([getattr(p, f) for p in parts]) for f in ("layer", "row", "column", "fraction", "x", "y"))
-
-    drawn = np.array([sum(signed_area_mm2(p) for p in layer) for s in slabs.slabs for layer in s.layers]).sum()
-    covered = fraction.sum() * step**2
+    drawn = np.array([sum(signed_area_mm2(p) for layer in s.layers for p in layer) for s in slabs.slabs])
+    covered = np.bincount(slab, fraction, len(low)) * step**2
+    crossing = (np.abs(drawn - covered) > 0.01 * np.maximum(drawn, covered)) & np.array([len(s.layers) == 1 for s in slabs.slabs])
     notices = list(slabs.notices)
-    if abs(drawn - covered) > 0.01 * covered and not any(n.code == "contour_overlap" for n in notices):
-        message = f'Structure "{printable(name)}": a contour crosses itself; enclosed areas are taken by the even-odd rule ({covered:.0f} mm2 in all planes).'
+    if n_crossing := int(np.sum(crossing)):
+        message = (
+            f'Structure "{printable(name)}": contours cross themselves or each other in {n_crossing} plane(s); enclosed areas are taken by the even-odd rule '
+            f"({covered[crossing].sum():.0f} mm2 in these planes)."
+        )
         notices.append(Notice("contour_self_intersecting", message, structure=name))
 
     uv = np.column_stack([u, v]) * step + origin[slab]
@@ -174,7 +185,7 @@ def organ_points(name: str, slabs: Slabs, step_mm: float | None = None) -> Organ
         column_row=row,
         column_col=column,
         column_uv_mm=uv,
-        column_cut=fraction < 1 - 1e-9,
+        column_cut=fraction < FULL,
         column_area_mm2=area,
         point_column=point_column,
         point_w_mm=point_w,
@@ -182,6 +193,27 @@ def organ_points(name: str, slabs: Slabs, step_mm: float | None = None) -> Organ
         edge_mm=_edge_points(slabs.slabs, step),
         notices=tuple(notices),
     )
+
+
+def _volume_cc(slabs: Slabs, corners: Float64, extents: Float64) -> float:
+    """Volume from the areas drawn; where these say little of a much larger extent (loops that cancel), from a coarse lattice."""
+    thickness = np.array([s.high_mm - s.low_mm for s in slabs.slabs])
+    drawn = slabs.volume_cc
+    if drawn > 0.1 * float(np.sum(extents.prod(axis=1) * thickness)) / 1000:
+        return drawn
+    step = float(extents.max()) / 100
+    slab, _, _, fraction, _, _ = _cover_all(slabs.slabs, corners - step / 2, step, 100 * step)
+    return float(np.sum(thickness[slab] * fraction) * step**2 / 1000)
+
+
+def _cover_all(slabs: tuple[Slab, ...], origin: Float64, step: float, extent: float) -> tuple[Index, Index, Index, Float64, Float64, Float64]:
+    """Cover all slabs, some at a time: slab, row, column, fraction, centroid x and y of each cell."""
+    n_cells = int(np.ceil(extent / step)) + 2
+    at_once = max(1, CELLS_AT_ONCE // n_cells**2)
+    parts = [_cover_slabs(slabs, range(k, min(k + at_once, len(slabs))), origin, step, n_cells) for k in range(0, len(slabs), at_once)]
+    slab, row, column = (np.concatenate([getattr(p, f) for p in parts]) for f in ("layer", "row", "column"))
+    fraction, x, y = (np.concatenate([getattr(p, f) for p in parts]) for f in ("fraction", "x", "y"))
+    return slab, row, column, fraction, x, y
 
 
 def _corner(slab: Slab, largest: bool = False) -> Float64:
@@ -206,23 +238,26 @@ def _cover_slabs(slabs: tuple[Slab, ...], numbers: range, origin: Float64, step:
         np.add.at(outside, inverse, np.log(np.maximum(1 - c.fraction, 1e-300)))
         weight = np.bincount(inverse, c.fraction)
         x, y = np.bincount(inverse, c.fraction * c.x) / weight, np.bincount(inverse, c.fraction * c.y) / weight
-        return Coverage(slab[first], c.row[first], c.column[first], -np.expm1(outside), x, y)
+        fraction = -np.expm1(outside)
+        full = fraction >= FULL
+        x[full], y[full] = c.column[first][full] + 0.5, c.row[first][full] + 0.5
+        return Coverage(slab[first], c.row[first], c.column[first], fraction, x, y)
     return Coverage(slab, c.row, c.column, c.fraction, c.x, c.y)
 
 
 def _edge_points(slabs: tuple[Slab, ...], step: float) -> Float64:
-    """Contour points about a step apart, at both faces of each slab."""
+    """Contour points at most two steps apart, at both faces of each slab; of vertices closer than a step only some."""
     out: list[Float64] = []
     for slab in slabs:
         for polygon in (p for layer in slab.layers for p in layer):
             edge = np.roll(polygon, -1, axis=0) - polygon
             length = np.hypot(edge[:, 0], edge[:, 1])
-            every = max(1, int(len(polygon) * step / max(length.sum(), step)))
-            n_parts = np.ceil(length[::every] / (2 * step)).astype(int) if every == 1 else np.ones(len(polygon[::every]), int)
-            n_parts = np.maximum(n_parts, 1)
-            start = np.repeat(np.arange(n_parts.size), n_parts)
-            part = (np.arange(start.size) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)) / n_parts[start]
-            points = polygon[::every][start] + part[:, None] * edge[::every][start]
+            walked = np.floor((np.cumsum(length) - length) / step)
+            kept = np.flatnonzero((np.diff(walked, prepend=-1) > 0) | (length > step))
+            n_parts = np.maximum(np.ceil(length[kept] / (2 * step)).astype(np.intp), 1)
+            start = np.repeat(kept, n_parts)
+            part = (np.arange(start.size) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)) / np.repeat(n_parts, n_parts)
+            points = polygon[start] + part[:, None] * edge[start]
             out += [np.column_stack([points, np.full(len(points), w)]) for w in (slab.low_mm, slab.high_mm)]
     return np.concatenate(out)
 
@@ -261,61 +296,58 @@ def _read_columns(points: OrganPoints, dose: DoseGrid, order: Interpolation, col
     taps = weights.shape[1]
     depth = int((first_high - first_low).max()) + taps
     plane0 = np.minimum(first_low, w_mm.size - depth)
-    profile = _profiles(points, dose, order, columns, slabs, plane0, depth)
+    column_plane0 = plane0[np.searchsorted(slabs, slab)]
+    profile = _profiles(points, dose, order, columns, column_plane0, depth).ravel()
 
     column = points.point_column[chunk] - columns.start
-    first, weights = axis_weights(w_mm, points.point_w_mm[chunk], order)
-    base_plane = plane0[np.searchsorted(slabs, slab)][column]
-    index = column * depth + np.clip(first - base_plane, 0, depth - taps)
-    flat = profile.value.ravel()
-    value = sum(weights[:, k] * flat[index + k] for k in range(taps))
+    at = points.point_w_mm[chunk]
+    first, weights = axis_weights(w_mm, at, order)
+    index = column * depth + np.clip(first - column_plane0[column], 0, depth - taps)
+    value = np.zeros(at.size)
+    for k in range(taps):
+        value += weights[:, k] * profile[index + k]
     if order == "cubic":
-        cell = np.clip(np.searchsorted(w_mm, points.point_w_mm[chunk], side="right") - 1, 0, max(w_mm.size - 2, 0))
-        k = np.clip(cell - base_plane, 0, max(depth - 2, 0)) + column * max(depth - 1, 1)
-        value = np.clip(value, *overshoot_bounds(profile.low.ravel()[k], profile.high.ravel()[k]))
-    return np.asarray(value, np.float32)
+        low, high = _bounds(dose, points.column_uv_mm[columns], column, at)
+        np.clip(value, low, high, out=value)
+    return value.astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Profiles:
-    """Dose of columns at dose planes (C, depth), and the range of the eight voxels around, between planes (C, depth - 1)."""
+def _profiles(points: OrganPoints, dose: DoseGrid, order: Interpolation, columns: slice, plane0: Index, depth: int) -> Float32:
+    """Interpolate along u and v: dose of columns (C, depth) at `depth` dose planes, from plane0 (C,) on.
 
-    value: Float32
-    low: Float32
-    high: Float32
-
-
-def _profiles(points: OrganPoints, dose: DoseGrid, order: Interpolation, columns: slice, slabs: Index, plane0: Index, depth: int) -> _Profiles:
-    """Interpolate along u and v, at `depth` dose planes from `plane0` on for each slab."""
+    Columns that are not cut lie on a lattice: one slab after the other is interpolated along v, then along u.
+    """
     grid = dose.grid
-    n = columns.stop - columns.start
-    value = np.full((n, depth), np.nan, np.float32)
-    low = np.zeros((n, depth), np.float32)
-    high = np.zeros((n, depth), np.float32)
-    slab = points.column_slab[columns]
-    cut = points.column_cut[columns]
-    uv = points.column_uv_mm[columns]
+    slab, cut = points.column_slab[columns], points.column_cut[columns]
     row, col = points.column_row[columns], points.column_col[columns]
-    bounds = np.searchsorted(slab, slabs, side="left"), np.searchsorted(slab, slabs, side="right")
-    for s, k0, a, b in zip(slabs, plane0, *bounds, strict=True):
+    profile = np.empty((slab.size, depth), np.float32)
+    ends = np.flatnonzero(np.diff(slab, append=-1)) + 1
+    for a, b in zip(np.append(0, ends[:-1]), ends, strict=True):
         full = a + np.flatnonzero(~cut[a:b])
         if full.size == 0:
             continue
-        r0, r1, c0, c1 = row[full].min(), row[full].max() + 1, col[full].min(), col[full].max() + 1
-        centre = points.origin_mm[s] + points.step_mm / 2
-        iu, wu = axis_weights(grid.u_mm, centre[0] + points.step_mm * np.arange(c0, c1), order)
-        iv, wv = axis_weights(grid.v_mm, centre[1] + points.step_mm * np.arange(r0, r1), order)
-        block = dose.dose_gy[k0 : k0 + depth, iv.min() : iv.max() + wv.shape[1], iu.min() : iu.max() + wu.shape[1]]
-        lattice = banded(iv - iv.min(), wv, block.shape[1]) @ block @ banded(iu - iu.min(), wu, block.shape[2]).T
-        value[full] = lattice[:, row[full] - r0, col[full] - c0].T
+        r0, c0 = row[full].min(), col[full].min()
+        centre = points.origin_mm[slab[a]] + points.step_mm / 2
+        iu, wu = axis_weights(grid.u_mm, centre[0] + points.step_mm * np.arange(c0, col[full].max() + 1), order)
+        iv, wv = axis_weights(grid.v_mm, centre[1] + points.step_mm * np.arange(r0, row[full].max() + 1), order)
+        block = dose.dose_gy[plane0[a] : plane0[a] + depth, :, iu.min() : iu.max() + wu.shape[1]]
+        lines = _weighted(block, 1, iv, wv.astype(np.float32)).transpose(2, 1, 0)
+        lattice = _weighted(np.ascontiguousarray(lines), 0, iu - iu.min(), wu.astype(np.float32))
+        profile[full] = lattice[col[full] - c0, row[full] - r0]
     if cut.any():
         which = np.flatnonzero(cut)
-        k0 = plane0[np.searchsorted(slabs, slab[which])]
-        value[which] = _gather_profiles(dose, uv[which], k0, depth, order)
-    if order == "cubic":
-        k0 = plane0[np.searchsorted(slabs, slab)]
-        low, high = _profile_bounds(dose, uv, k0, depth)
-    return _Profiles(value, low, high)
+        profile[which] = _gather_profiles(dose, points.column_uv_mm[columns][which], plane0[which], depth, order)
+    return profile
+
+
+def _weighted(block: Float32, axis: int, first: Index, weights: Float32) -> Float32:
+    """Sum of weighted neighbours along one axis of a block of three; plain sums, for a BLAS that shares the cores with other work is slow here."""
+    shape = [1, 1, 1]
+    shape[axis] = first.size
+    total = block.take(first, axis) * weights[:, 0].reshape(shape)
+    for k in range(1, weights.shape[1]):
+        total += block.take(first + k, axis) * weights[:, k].reshape(shape)
+    return np.asarray(total, np.float32)
 
 
 def _gather_profiles(dose: DoseGrid, uv: Float64, k0: Index, depth: int, order: Interpolation) -> Float32:
@@ -333,16 +365,16 @@ def _gather_profiles(dose: DoseGrid, uv: Float64, k0: Index, depth: int, order: 
     return out
 
 
-def _profile_bounds(dose: DoseGrid, uv: Float64, k0: Index, depth: int) -> tuple[Float32, Float32]:
-    """Smallest and largest of the eight voxels around (u, v) between dose planes: (C, depth - 1) each."""
-    _, nv, nu = dose.dose_gy.shape
-    iu = np.clip(np.searchsorted(dose.grid.u_mm, uv[:, 0], side="right") - 1, 0, max(nu - 2, 0))
-    iv = np.clip(np.searchsorted(dose.grid.v_mm, uv[:, 1], side="right") - 1, 0, max(nv - 2, 0))
-    flat = dose.dose_gy.ravel()
-    base = ((k0 * nv + iv) * nu + iu)[:, None] + np.arange(depth) * (nv * nu)
-    right, down = min(1, nu - 1), min(1, nv - 1) * nu
-    corners = [flat[base + offset] for offset in {0, right, down, right + down}]
-    low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
-    if depth > 1:
-        low, high = np.minimum(low[:, 1:], low[:, :-1]), np.maximum(high[:, 1:], high[:, :-1])
-    return low, high
+def _bounds(dose: DoseGrid, uv: Float64, column: Index, w: Float64) -> tuple[Float64, Float64]:
+    """What a cubic may reach at points at height w (P,) of columns at (u, v): from the eight voxels around each."""
+    grid = dose.grid
+    iu, iv, iw = axis_cells(grid.u_mm, uv[:, 0]), axis_cells(grid.v_mm, uv[:, 1]), axis_cells(grid.w_mm, w)
+    u0, v0, w0 = iu.min(), iv.min(), iw.min()
+    low = high = dose.dose_gy[w0 : iw.max() + 2, v0 : iv.max() + 2, u0 : iu.max() + 2]
+    for axis in range(3):
+        if low.shape[axis] > 1:  # from voxels to the cells between them
+            here, following = (tuple(slice(a, b) if k == axis else slice(None) for k in range(3)) for a, b in ((0, -1), (1, None)))
+            low, high = np.minimum(low[here], low[following]), np.maximum(high[here], high[following])
+    _, nv, nu = low.shape
+    cell = ((iv - v0) * nu + iu - u0)[column] + (iw - w0) * (nv * nu)
+    return overshoot_bounds(low.ravel()[cell], high.ravel()[cell])

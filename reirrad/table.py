@@ -77,46 +77,51 @@ def _triple(statistics: Statistics, organ: OrganResult | None = None) -> Text:
 
 
 def _limits(assessment: Assessment) -> Group:
-    table = Table(box=box.SIMPLE_HEAD, title="Limits", title_justify="left", pad_edge=False)
-    for header, justify in (
-        ("Structure", "left"),
-        ("Quantity", "left"),
-        ("Value", "right"),
-        ("Limit", "right"),
-        ("Margin", "right"),
-        ("Status", "left"),
-        ("Source", "left"),
-    ):
-        table.add_column(header, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    footnotes: list[str] = []
-    for finding in assessment.findings:
-        word, style = LOOK[finding.status]
-        mark = ""
-        if finding.reason is not None:
-            if finding.reason not in footnotes:
-                footnotes.append(finding.reason)
-            mark = f" [{footnotes.index(finding.reason) + 1}]"
-        limit = finding.limit
-        source = f"{printable(limit.source, 60)}{'' if limit.status in ('VERIFIED', 'user') else f' ({limit.status})'}"
-        table.add_row(
-            Text(_name(finding.structure) if finding.structure is not None else f"({limit.organ})"),
-            Text(_quantity(finding)),
-            ("≥" if finding.is_lower_bound else "") + ("–" if finding.value is None else f"{finding.value:.1f}"),
-            f"{limit.comparator} {limit.limit:g} {limit.unit}" + ("" if limit.level == "mandatory" else " (optimal)"),
-            "–" if finding.margin is None else f"{finding.margin:+.1f}",
-            Text(word + mark, style=style),
-            Text(source),
-        )
+    """One line per limit, grouped by structure; reasons and full sources below."""
     if not assessment.findings:
         return Group(Text("No limit was checked."), Text())
-    notes = [Padding(Text(f"[{k}] {printable(reason, 300)}", style="dim"), (0, 0, 0, 2)) for k, reason in enumerate(footnotes, 1)]
-    return Group(table, *notes, Text())
+    table = Table(box=box.SIMPLE_HEAD, title="Limits", title_justify="left", pad_edge=False)
+    table.add_column("Structure", overflow="fold", max_width=28)
+    table.add_column("Metric, quantity, dose of")
+    table.add_column("Value", justify="right")
+    table.add_column("Limit", justify="right")
+    table.add_column("Margin", justify="right")
+    table.add_column("Status")
+    table.add_column("Source", overflow="fold")
+    reasons: list[str] = []
+    sources: dict[str, str] = {}
+    above: str | None = ""
+    for finding in assessment.findings:
+        limit = finding.limit
+        word, style = LOOK[finding.status]
+        if finding.reason is not None:
+            if finding.reason not in reasons:
+                reasons.append(finding.reason)
+            word += f" ({reasons.index(finding.reason) + 1})"
+        short = limit.source.split(",")[0].split(" (")[0]
+        sources.setdefault(limit.source, f"{limit.source}{f', doi {limit.doi}' if limit.doi else ''}; status {limit.status}")
+        structure = finding.structure if finding.structure is not None else f"({limit.organ})"
+        table.add_row(
+            Text(_name(structure) if structure != above else ""),
+            Text(_quantity(finding)),
+            ("≥ " if finding.is_lower_bound else "") + ("–" if finding.value is None else f"{finding.value:.1f}"),
+            f"{limit.comparator} {limit.limit:g} {limit.unit}",
+            "–" if finding.margin is None else f"{finding.margin:+.1f}",
+            Text(word, style=style),
+            Text(
+                f"{printable(short, 40)}{'' if limit.status in ('VERIFIED', 'user') else f' {limit.status}'}{'' if limit.level == 'mandatory' else ', optimal'}"
+            ),
+        )
+        above = structure
+    notes = [Padding(Text(f"({k}) {printable(reason, 300)}"), (0, 0, 0, 2)) for k, reason in enumerate(reasons, 1)]
+    listed = [Padding(Text(printable(full, 300), style="dim"), (0, 0, 0, 2)) for full in sources.values()]
+    return Group(table, *notes, Text("Sources", style="bold"), *listed, Text())
 
 
 def _quantity(finding: Finding) -> str:
     limit = finding.limit
     kind = "physical" if limit.quantity == "physical" else f"{limit.quantity} α/β {limit.alpha_beta_gy:g}"
-    return f"{limit.metric} {kind}, {'cumulative' if limit.scope == 'cumulative' else 'this course'}"
+    return f"{limit.metric} {kind}, {'all courses' if limit.scope == 'cumulative' else 'this course'}"
 
 
 def _notices(assessment: Assessment) -> Group:

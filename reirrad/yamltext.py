@@ -88,7 +88,7 @@ def read_plain(path: Path, shown_as: str, error: type[ReirradError]) -> PlainYam
     except MarkedYAMLError as trouble:
         line = f":{trouble.problem_mark.line + 1}" if trouble.problem_mark else ""
         raise error(f"{shown_as}{line}: this is not valid YAML: {printable(trouble.problem, 120)}.") from None
-    except (YAMLError, ValueError, OverflowError):  # an escape such as "\\UFFFFFFFF" is no character
+    except (YAMLError, ValueError, OverflowError):  # an escape such as "\UFFFFFFFF" is no character
         raise error(f"{shown_as}: this is not valid YAML: it holds control characters, or escapes that are no characters.") from None
     if root is None:
         raise error(f"{shown_as}: the file is empty.")

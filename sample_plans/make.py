@@ -77,10 +77,9 @@ def build_course(plan: Plan, case: str, patient_id: str, frame_uid: str, out: Pa
         write_dataset(ct_slice(study, ct, k, hounsfield(solids, x, y, float(plane))), folder / f"CT.{k + 1:03d}.dcm", deflated=True)
     drawn = structures(plan, solids, z)
     write_dataset(rt_structure_set(study, drawn, ct, plan.label), folder / "RTSTRUCT.dcm", deflated=True)
-    doses = {name: level for name, (level, _) in plan.targets.items()}
-    write_dataset(
-        rt_plan(study, plan.label, plan.prescription_gy, plan.fractions, plan.arcs, plan.treatment.isocentre_mm, doses), folder / "RTPLAN.dcm", deflated=True
-    )
+    middle, levels = plan.treatment.isocentre_mm, {name: level for name, (level, _) in plan.targets.items()}
+    prescribed = rt_plan(study, plan.label, plan.prescription_gy, plan.fractions, plan.arcs, middle, levels, reviewer="Sample^Reviewer")
+    write_dataset(prescribed, folder / "RTPLAN.dcm", deflated=True)
     points = np.vstack([c.points_mm for s in drawn for c in s.contours])
     grid = union_grid(points.min(axis=0) - 6, points.max(axis=0) + 6, (plan.dose_mm,) * 3, (0.7, -0.4, 0.9))
     dose = dose_grid(plan.treatment, solids["BODY"], grid, frame_uid, STEP_GY)

@@ -50,7 +50,8 @@ def test_a_volume_that_may_be_cc_or_percent_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "range_"), [("D0cc", "up to 100000 cc"), ("D101%", "up to 100 %"), ("V0Gy", "up to 1000 Gy"), ("CV1001Gy", "up to 1000 Gy"), ("gEUD0", "up to 100")]
+    ("text", "range_"),
+    [("D0cc", "up to 100000 cc"), ("D101%", "up to 100 %"), ("V0Gy", "up to 1000 Gy"), ("CV1001Gy", "up to 1000 Gy"), ("gEUD0", "up to 100")],
 )
 def test_numbers_out_of_range_are_refused(text, range_):
     with pytest.raises(MetricError, match=f"above 0 and {range_}"):
@@ -59,7 +60,14 @@ def test_numbers_out_of_range_are_refused(text, range_):
 
 @pytest.mark.parametrize(
     ("kind", "argument", "unit"),
-    [("max", 2.0, None), ("max", None, "cc"), ("dose_at_volume", None, "cc"), ("dose_at_volume", 2.0, "Gy"), ("volume_at_dose", 2.0, "cc"), ("geud", 2.0, "Gy")],
+    [
+        ("max", 2.0, None),
+        ("max", None, "cc"),
+        ("dose_at_volume", None, "cc"),
+        ("dose_at_volume", 2.0, "Gy"),
+        ("volume_at_dose", 2.0, "cc"),
+        ("geud", 2.0, "Gy"),
+    ],
 )
 def test_an_argument_that_does_not_fit_is_refused(kind, argument, unit):
     with pytest.raises(MetricError, match="cannot have the argument"):

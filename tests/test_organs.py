@@ -25,7 +25,18 @@ def test_every_organ_has_a_sourced_or_conventional_alpha_beta_inside_its_interva
 
 
 def test_nerve_tissue_has_two_gray():
-    nerves = ["spinal_cord", "thecal_sac", "cauda_equina", "sacral_plexus", "lumbosacral_nerve", "brachial_plexus", "brain", "brainstem", "optic_nerve", "optic_chiasm"]
+    nerves = [
+        "spinal_cord",
+        "thecal_sac",
+        "cauda_equina",
+        "sacral_plexus",
+        "lumbosacral_nerve",
+        "brachial_plexus",
+        "brain",
+        "brainstem",
+        "optic_nerve",
+        "optic_chiasm",
+    ]
     assert {organ(key).alpha_beta_gy for key in nerves} == {2.0}
     assert organ("heart").alpha_beta_gy == 2.5
     assert organ("rectum").alpha_beta_gy == 3.0
@@ -63,8 +74,10 @@ def test_plain_names_are_matched(name, key, side_):
 @pytest.mark.parametrize(
     "name",
     [
-        "SpinalCord_PRV05", "PRV_Cord", "Cord PRV", "PTV_Rectum", "CTV", "GTV_Bladder", "Bladder_opt", "OptBladder", "Bowel_avoid", "Avoid_Rectum", "Rectum-PTV",
-        "Rectum minus PTV", "Bladder_sub", "Bladder_old", "Rectum_ring", "RingRectum", "Rectum_dose", "Cord+5", "Cord_05", "Bladder2", "zBladder", "Rectum~", "Lungs-GTV",
+        "SpinalCord_PRV05", "PRV_Cord", "Cord PRV", "PTV_Rectum", "CTV", "GTV_Bladder", "Bladder_opt", "OptBladder", "Bowel_avoid", "Avoid_Rectum",
+        "Rectum-PTV",
+        "Rectum minus PTV", "Bladder_sub", "Bladder_old", "Rectum_ring", "RingRectum", "Rectum_dose", "Cord+5", "Cord_05", "Bladder2", "zBladder", "Rectum~",
+        "Lungs-GTV",
         "SpinalCanal", "Bladder^wall", "Bladder_Wall", "Kidney_L_R", "Kidney L+R", "Kidney_LR", "Kidneys_L_L", "", "L", "???", "Body", "Femur_Head_Left_Right",
     ],
 )  # fmt: skip

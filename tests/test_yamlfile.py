@@ -157,7 +157,7 @@ def test_whole_numbers_serve_as_numbers(load):
         ("a: 1\nb: 2\na: 3", "case.yaml:3: a: this key is given twice, first in line 1; keep one."),
         ("x:\n  fractions: 30\n  fractions: 3", "case.yaml:3: x.fractions: this key is given twice, first in line 2; keep one."),
         ("a: 1\n---\nb: 2", "case.yaml:2: the YAML file holds a second document (after ---); needed exactly one."),
-        ("%YAML 1.1\n---\na: 010", "case.yaml:1: the file asks for another version of YAML; needed 1.2, which needs no directive."),
+        ("%YAML 1.1\n---\na: 010", "case.yaml:2: the file asks for another version of YAML; needed 1.2, which needs no directive."),
         ("a: &x 1", "case.yaml:1: YAML anchors and aliases (&, *) are not accepted; write the values out."),
         ("a: *x", "case.yaml:1: YAML anchors and aliases (&, *) are not accepted; write the values out."),
         ("a: !!python/object/apply:os.system [x]", "case.yaml:1: YAML tags (!) are not accepted; write the value plainly."),

@@ -46,7 +46,15 @@ class Arc:
 
 
 def rt_plan(
-    study: Study, label: str, prescription_gy: float, fractions: int, arcs: Sequence[Arc], isocentre_mm: tuple[float, float, float], targets: dict[str, float]
+    study: Study,
+    label: str,
+    prescription_gy: float,
+    fractions: int,
+    arcs: Sequence[Arc],
+    isocentre_mm: tuple[float, float, float],
+    targets: dict[str, float],
+    *,
+    reviewer: str = "",
 ) -> Dataset:
     """Return an arc plan that refers to the structure set of the study (DICOM PS3.3 A.20).
 
@@ -58,6 +66,8 @@ def rt_plan(
         Highest target dose over all fractions.
     targets : dict
         Target name and its prescription in Gy, for each target.
+    reviewer : str
+        Who approved the plan on the day of the study; without one it is unapproved.
     """
     ds = new_dataset(study, RTPlanStorage, "RTPLAN", study.uid("RTPLAN"), "Plan", "110000")
     ds.InstanceNumber = 1
@@ -80,7 +90,9 @@ def rt_plan(
     setup.PatientSetupNumber, setup.PatientPosition = 1, study.patient_position
     ds.PatientSetupSequence = [setup]
     ds.BeamSequence = [_beam(k, arc, isocentre_mm) for k, arc in enumerate(arcs, 1)]
-    ds.ApprovalStatus = "UNAPPROVED"
+    ds.ApprovalStatus = "APPROVED" if reviewer else "UNAPPROVED"
+    if reviewer:
+        ds.ReviewDate, ds.ReviewTime, ds.ReviewerName = study.day, "130000", reviewer
     return ds
 
 

@@ -1,0 +1,21 @@
+# What continuous integration runs; each line also works by hand.
+PY = .venv/bin/python
+
+.PHONY: check lint test samples benchmark requirements
+
+check: lint test
+
+lint:
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+test:
+	$(PY) -m pytest -q -n auto --cov=reirrad --cov-branch --cov-report=term-missing:skip-covered
+
+samples:
+	$(PY) sample_plans/make.py
+
+benchmark:
+	$(PY) benchmarks/run.py
