@@ -20,7 +20,8 @@ from reirrad.registration import Rigid
 
 __all__ = ["OrganDose", "accumulate", "deliveries"]
 
-N_EDGE = 48  # surface points kept for each extreme of each course
+N_EDGE = 48  # surface points kept for each extreme of each course, and of all together
+EDGE_ALPHA_BETA_GY = (0.0, 1.0, 3.0, 10.0)  # alpha/beta at which extremes of several deliveries are looked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +117,7 @@ def accumulate(points: OrganPoints, courses: tuple[Course, ...], transforms: tup
             edge_all.append(_combine(edge_by_phase, parts))
             fractions.append(n)
             number.append(c)
-    kept = coarse[_extremes(np.array(edge_all), np.array(fractions))]
+    kept = coarse[_extremes(np.array(edge_all), np.array(fractions), np.array(number))]
     edge = []
     for course, transform in zip(courses, transforms, strict=True):
         edge_by_phase = [_read_points(kept, phase, transform, order) for phase in course.phases]
@@ -146,14 +147,17 @@ def _read_points(points_mm: Float64, phase: Phase, transform: Rigid | None, orde
     return np.asarray(sum(np.float32(c.factor) * c.dose.at_points(moved, order) for c in phase.components), np.float32)
 
 
-def _extremes(dose: Float32, fractions: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Surface points that may hold the least or the largest dose of a delivery, of their sum, or of a sum of squares (any alpha/beta)."""
-    views = [*dose, dose.sum(axis=0), (dose**2 / fractions[:, None]).sum(axis=0)]
+def _extremes(dose: Float32, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Surface points that may hold the least or the largest physical dose or EQD2 of a course, or of all courses together."""
+    squares = dose**2 / fractions[:, None]
     chosen = []
-    for v in views:
-        order = np.flatnonzero(~np.isnan(v))
-        if order.size > 2 * N_EDGE:
-            near = np.argpartition(v[order], [N_EDGE, order.size - N_EDGE])
-            order = order[np.concatenate([near[:N_EDGE], near[-N_EDGE:]])]
-        chosen.append(order)
+    for group in [*(np.flatnonzero(course == c) for c in np.unique(course)), np.arange(len(dose))]:
+        q1, q2 = dose[group].sum(axis=0), squares[group].sum(axis=0)
+        views = [q1] if group.size == 1 else [q1, *(alpha_beta * q1 + q2 for alpha_beta in EDGE_ALPHA_BETA_GY)]
+        for v in views:
+            order = np.flatnonzero(~np.isnan(v))
+            if order.size > 2 * N_EDGE:
+                near = np.argpartition(v[order], [N_EDGE, order.size - N_EDGE])
+                order = order[np.concatenate([near[:N_EDGE], near[-N_EDGE:]])]
+            chosen.append(order)
     return np.unique(np.concatenate(chosen))

@@ -241,7 +241,7 @@ _WHY_LEFT = {
     "RTSTRUCT": "no plan with a dose refers to it",
     "RTPLAN": "no dose of this plan was found; if it was delivered, dose is missing",
     "RTRECORD": "of a plan without dose",
-    "REG": "not needed, or not usable, to bring the courses together",
+    "REG": "not named above",
 }
 
 
@@ -353,8 +353,8 @@ def _course(name: str, kind: Literal["prior", "proposed"], group: tuple[Treatmen
         remarks.append("no structure set belongs to it" + ("; the reference course needs one" if kind == "proposed" else ""))
     for treatment in group:
         if treatment.plan is None:
-            lack = "the plan this dose refers to is not here" if treatment.plan_uid else "this dose refers to no plan"
-            remarks.append(f"{treatment.doses[0].name}: {lack}, so the fractions are unknown: add the plan, or state fractions")
+            lack = "refer to a plan that is not here" if treatment.plan_uid else "refer to no plan"
+            remarks.append(f"{len(treatment.doses)} dose(s), {treatment.doses[0].name}, {lack}: fractions are unknown, add the plan or state them")
         elif treatment.plan.approval in ("REJECTED", "UNAPPROVED"):
             remarks.append(f"the plan {treatment.title} is {treatment.plan.approval}: is it the one that was treated?")
     if is_shared and not phases:
@@ -399,7 +399,7 @@ def _call(treatment: Treatment, labels: list[str]) -> str:
 
 def _order_remarks(courses: list[CourseDraft]) -> list[str]:
     undated = [c.name for c in courses if c.date is None]
-    remarks = [f"no plan date is known for {', '.join(undated)}: check the order and kind of the courses"] if undated else []
+    remarks = [f"no plan date is known for {', '.join(undated)}: order and kind of the courses are a guess"] if undated and len(courses) > 1 else []
     if len(courses) > 1 and courses[-1].date is not None and courses[-1].date == courses[-2].date:
         remarks.append(f"{courses[-2].name} and {courses[-1].name} were planned on the same day: which one is proposed is a guess")
     return remarks
@@ -424,7 +424,11 @@ def _read(draft: CourseDraft, base: Path, patient_id: str | None) -> CourseDraft
     try:
         course, _ = read_course(draft.name, draft.kind, base / draft.dicom, base, phases=phases, radiation=draft.radiation, patient_id=patient_id)
     except ReirradError as refusal:
-        return replace(draft, remarks=(*draft.remarks, f"cannot be read as it stands: {refusal}"))
+        remarks = [f"cannot be read as it stands: {refusal}"]
+        if draft.is_shared:
+            files = ", ".join(r.name for r in draft.records if r.role not in ("CT", "RTRECORD"))
+            remarks.append(f"its folder holds doses of other courses; if that is the trouble, move {files} and their CT into a folder of their own")
+        return replace(draft, remarks=(*draft.remarks, *remarks))
     used = {entry["sop_instance_uid"] for entry in course.inputs if entry["used"]}
     strangers = used - {r.sop_instance_uid for r in draft.records}
     if strangers:

@@ -33,7 +33,7 @@ def draft_text(draft: Draft, *, with_patient_id: bool = True) -> str:
         "courses:",
     ]
     for course in draft.courses:
-        lines += _course(course, is_only=len(draft.courses) == 1)
+        lines += _course(course, _why_kind(course, draft))
     lines += ["", f"reference: {_scalar(draft.reference.name)}  # CHECK: its structures are evaluated, in its frame of reference"]
     lines += _registration(draft)
     organs = _organs(draft.structures)
@@ -50,8 +50,7 @@ def checks(draft: Draft) -> list[str]:
     """What a person must look at, in the order of the file; no patient data."""
     said = list(draft.remarks)
     for course in draft.courses:
-        what = "the latest plan is taken as the proposed course" if course.kind == "proposed" else "taken as given"
-        said.append(f"{course.name}: {course.kind} ({what})")
+        said.append(f"{course.name}: {course.kind} ({_why_kind(course, draft)})")
         if course.days is None:
             said.append(f"{course.name}: {'first' if course.kind == 'proposed' else 'last'} day of treatment is not in DICOM")
         if len(course.treatments) > 1:
@@ -87,13 +86,20 @@ def _patient_id(draft: Draft, with_patient_id: bool) -> list[str]:
     return [f"patient_id: {_scalar(draft.patient_id)}  # carried by every object"]
 
 
-def _course(course: CourseDraft, *, is_only: bool) -> list[str]:
+def _why_kind(course: CourseDraft, draft: Draft) -> str:
+    if len(draft.courses) == 1:
+        return "the only course"
+    if any(c.date is None for c in draft.courses):
+        return "a guess, for not every plan has a date"
+    return "the latest plan" if course.kind == "proposed" else "not the latest plan"
+
+
+def _course(course: CourseDraft, why_kind: str) -> list[str]:
     pad = "    "
-    why = "the only course" if is_only else "the latest plan" if course.kind == "proposed" else "not the latest plan"
     lines = [
         "",
         f"  - name: {_scalar(course.name)}",
-        f"{pad}kind: {course.kind}  # CHECK: {why}",
+        f"{pad}kind: {course.kind}  # CHECK: {why_kind}",
         f"{pad}dicom: {_scalar(course.dicom)}",
     ]
     lines.append(_date(course, pad))
@@ -101,7 +107,9 @@ def _course(course: CourseDraft, *, is_only: bool) -> list[str]:
         lines.append(f"{pad}radiation: {course.radiation}  # from the plan")
     if course.radiation == "proton":
         kinds = {d.dose_type for t in course.treatments for d in t.doses}
-        lines.append(_note("rbe: 1.1  <- the default for this PHYSICAL dose" if kinds == {"PHYSICAL"} else "rbe:  <- not for EFFECTIVE dose, which holds it", pad))
+        lines.append(
+            _note("rbe: 1.1  <- the default for this PHYSICAL dose" if kinds == {"PHYSICAL"} else "rbe:  <- not for EFFECTIVE dose, which holds it", pad)
+        )
     if len(course.treatments) > 1:
         lines += _phase_choice(course, pad)
     elif course.is_shared and course.phases:
@@ -161,7 +169,9 @@ def _phase_choice(course: CourseDraft, pad: str) -> list[str]:
 
 def _registration(draft: Draft) -> list[str]:
     if not draft.links:
-        return [] if len(draft.courses) == 1 else ["", "# All doses are in one frame of reference: no registration is needed. CHECK that it is the same set-up."]
+        return (
+            [] if len(draft.courses) == 1 else ["", "# All doses are in one frame of reference: no registration is needed. CHECK that it is the same set-up."]
+        )
     found = [link for link in draft.links if link.file is not None]
     lines = ["", "registration:" if found else "# registration:"]
     for link in draft.links:
@@ -213,7 +223,7 @@ def _constraints(keys: list[str]) -> list[str]:
     fitting = {name: covered for name, covered in sets.items() if covered}
     uncovered = sorted(set(keys) - {key for covered in fitting.values() for key in covered})
     if not fitting:
-        return ["", _note(f"constraints:  <- no set of the library ({', '.join(set_names())}) has limits for these organs; name a limits file")]
+        return ["", _note(f"constraints:  <- no set of the library ({', '.join(set_names())}) has limits for these organs: name a limits file")]
     lines = ["", "constraints:"]
     lines += [f"  - {_scalar(name)}  # CHECK: limits for {', '.join(covered)}" for name, covered in fitting.items()]
     return lines + ([_note(f"no limit of the library for {', '.join(uncovered)}", "  ")] if uncovered else [])

@@ -15,6 +15,8 @@ __all__ = ["Dvh", "Undefined"]
 # A part of an organ without dose that is larger than either of these makes its statistics unknown.
 UNKNOWN_FRACTION, UNKNOWN_CC = 1e-3, 0.02
 BINS = 1024
+# Doses this part below a threshold reach it: single precision cannot tell them from it.
+ROUNDING = 2e-6
 
 
 class Undefined(ValueError):  # noqa: N818 - says what the value is
@@ -38,6 +40,8 @@ class Dvh:
     -----
     The curve passes through the dose of each point at the middle of its volume, points sorted by falling dose, and ends at the maximum and
     minimum over points and surface. Between them it is linear.
+
+    Every statistic raises Undefined when the organ has no points, or dose at a point is not known: ask `is_complete`, then take `known()`.
     """
 
     dose_gy: Float32
@@ -72,15 +76,15 @@ class Dvh:
 
     def max_gy(self) -> float:
         """Largest dose at any point or surface point (Dmax)."""
-        return float(max(np.nanmax(self.dose_gy), np.nanmax(self.edge_gy, initial=-np.inf)))
+        return float(max(self._doses().max(), np.fmax.reduce(self.edge_gy, initial=-np.inf)))
 
     def min_gy(self) -> float:
         """Smallest dose at any point or surface point (Dmin)."""
-        return float(min(np.nanmin(self.dose_gy), np.nanmin(self.edge_gy, initial=np.inf)))
+        return float(min(self._doses().min(), np.fmin.reduce(self.edge_gy, initial=np.inf)))
 
     def mean_gy(self) -> float:
         """Mean dose, weighted by volume (Dmean)."""
-        return float(np.dot(self.dose_gy, self.volumes_cc) / self.volumes_cc.sum())
+        return float(np.dot(self._doses(), self.volumes_cc) / self.volumes_cc.sum())
 
     def near_max_gy(self, volume_cc: float) -> float:
         """Least dose of the hottest `volume_cc` (D_xcc).
@@ -88,17 +92,18 @@ class Dvh:
         Raises
         ------
         Undefined
-            When the organ is not larger than this volume.
+            When the organ is smaller than this volume.
         """
+        doses = self._doses()
         total = self.volume_cc
         if volume_cc > total * (1 + 1e-9):
             raise Undefined(f"the structure has {total:.3g} cc, less than the {volume_cc:g} cc of the metric")
         order = self._sorted_tail(volume_cc)
         volume = self.volumes_cc[order]
         middle = np.cumsum(volume) - volume / 2
-        if volume_cc <= middle[-1] or order.size < self.dose_gy.size:
-            return float(np.interp(volume_cc, np.append(0.0, middle), np.append(self.max_gy(), self.dose_gy[order])))
-        return float(np.interp(volume_cc, [middle[-1], total], [self.dose_gy[order[-1]], self.min_gy()]))
+        if volume_cc <= middle[-1] or order.size < doses.size:
+            return float(np.interp(volume_cc, np.append(0.0, middle), np.append(self.max_gy(), doses[order])))
+        return float(np.interp(volume_cc, [middle[-1], total], [doses[order[-1]], self.min_gy()]))
 
     def near_max_percent_gy(self, percent: float) -> float:
         """Least dose of the hottest `percent` of the volume (D_x%)."""
@@ -106,26 +111,33 @@ class Dvh:
 
     def volume_above_cc(self, dose_gy: float) -> float:
         """Volume that receives at least `dose_gy` (V_xGy), cc."""
-        return float(self.volumes_cc[self.dose_gy >= np.float32(dose_gy)].sum())
+        return float(self.volumes_cc[self._doses() >= np.float32(dose_gy * (1 - ROUNDING))].sum())
 
     def volume_below_cc(self, dose_gy: float) -> float:
         """Volume spared: that receives less than `dose_gy` (critical volume), cc."""
-        return float(self.volumes_cc[self.dose_gy < np.float32(dose_gy)].sum())
+        return float(self.volumes_cc[self._doses() < np.float32(dose_gy * (1 - ROUNDING))].sum())
 
     def geud_gy(self, a: float) -> float:
         """Generalised equivalent uniform dose (sum v D^a)^(1/a).
 
         References
         ----------
-        niemierko_1999. Computed relative to the maximum, so that large `a` does not overflow.
+        niemierko_1999. Computed relative to the dose that counts most (the largest, for negative `a` the least), so that no power overflows.
         """
-        top = self.max_gy()
-        if top <= 0:
+        doses = np.asarray(self._doses(), np.float64)
+        main = float(doses.max() if a > 0 else doses.min())
+        if main <= 0:
             return 0.0
         share = self.volumes_cc / self.volumes_cc.sum()
-        with np.errstate(divide="ignore"):
-            mean = float(np.dot(share, (np.asarray(self.dose_gy, np.float64) / top) ** a))
-        return top * mean ** (1 / a) if mean > 0 and math.isfinite(mean) else 0.0
+        return main * math.pow(float(np.dot(share, (doses / main) ** a)), 1 / a)
+
+    def _doses(self) -> Float32:
+        """Dose at all points, when there are points and it is known at every one."""
+        if self.dose_gy.size == 0:
+            raise Undefined("the structure has no part with known dose")
+        if np.isnan(self.dose_gy).any():
+            raise Undefined(f"dose is not known in {100 * (1 - self.coverage):.2g} % of the structure")
+        return self.dose_gy
 
     def _sorted_tail(self, volume_cc: float) -> np.ndarray:
         """Indices of points by falling dose: enough of them to reach past `volume_cc`."""

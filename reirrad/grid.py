@@ -116,10 +116,17 @@ class Grid:
         order, step : (3,) int
             ``stored.transpose(order)[::step[0], ::step[1], ::step[2]]`` has the axes of the grid.
 
+        Raises
+        ------
+        GeometryError
+            When the spacing is not positive, or as for `Grid`.
+
         References
         ----------
         DICOM PS3.3 C.7.6.2.1.1 (Equation C.7.6.2.1-1) and C.8.8.3.2 (Grid Frame Offset Vector).
         """
+        if not (row_spacing_mm > 0 and column_spacing_mm > 0):
+            raise GeometryError(f"The distances of rows and columns must be above zero; found {row_spacing_mm:g} and {column_spacing_mm:g} mm.")
         normal = np.cross(row_direction, column_direction)
         directions = np.array([row_direction, column_direction, normal], dtype=np.float64)
         start = directions @ position_mm

@@ -86,7 +86,7 @@ def usual_step_mm(positions_mm: Float64) -> float | None:
     Stray contours 0.01 mm beside their plane do not count, nor does the way from one part of a structure to another.
 
     >>> usual_step_mm(np.array([0, 0.01, 3, 3.02, 6, 200, 203]))
-    2.98
+    2.99
     """
     gaps = np.sort(np.diff(np.sort(positions_mm)))
     gaps = gaps[(gaps > JITTER_MM) & (gaps <= WIDEST_STEP_MM)]

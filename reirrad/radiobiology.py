@@ -46,7 +46,8 @@ def eqd2(dose_gy: Dose, fractions: float, alpha_beta_gy: float) -> Dose:
     >>> [round(eqd2(float(n * d), n, 3), 2) for n, d in ((30, 1.8), (20, 2.5), (5, 6), (1, 8))]
     [51.84, 55.0, 54.0, 17.6]
     """
-    return dose_gy * (dose_gy / fractions + alpha_beta_gy) / (2 + alpha_beta_gy)
+    weight: Dose = (dose_gy / fractions + alpha_beta_gy) / (2 + alpha_beta_gy)
+    return dose_gy * weight
 
 
 def eqd2_from_bed(bed_gy: Dose, alpha_beta_gy: float) -> Dose:
@@ -72,16 +73,17 @@ def dose_per_fraction_for_eqd2(eqd2_gy: float, fractions: float, alpha_beta_gy: 
 
     The positive root of n d (d + alpha/beta) = EQD2 (2 + alpha/beta).
 
-    >>> [round(dose_per_fraction_for_eqd2(20, n, 2), 3) for n in (1, 2, 5, 10)]
+    >>> [round(dose_per_fraction_for_eqd2(10, n, 2), 3) for n in (1, 2, 5, 10)]
     [5.403, 3.583, 2.0, 1.236]
     """
-    return 0.5 * (math.sqrt(alpha_beta_gy**2 + 4 * eqd2_gy * (2 + alpha_beta_gy) / fractions) - alpha_beta_gy)
+    c = eqd2_gy * (2 + alpha_beta_gy) / fractions
+    return 2 * c / (alpha_beta_gy + math.sqrt(alpha_beta_gy**2 + 4 * c))  # this form of the root loses no digits when c is small
 
 
 def dose_for_eqd2(eqd2_gy: float, fractions: float, alpha_beta_gy: float) -> float:
     """Total physical dose, Gy, whose `fractions` equal fractions have this EQD2.
 
-    >>> round(dose_for_eqd2(20, 5, 3), 4)
+    >>> round(dose_for_eqd2(18, 5, 3), 4)
     15.0
     """
     return fractions * dose_per_fraction_for_eqd2(eqd2_gy, fractions, alpha_beta_gy)

@@ -183,7 +183,8 @@ COURSE = "courses:\n- {name: A, kind: prior, dicom: course1"
         (CASE.replace("course1", '""'), "case.yaml:6: courses[0].dicom: the path is empty or not a path; needed a path inside the case folder."),
         (CASE + "constraints: course1.yaml\n", 'case.yaml:15: constraints: "course1.yaml" does not exist in the case folder.'),
         (CASE + "constraints: [pelvis, ../../../../etc/passwd]\n",
-         'case.yaml:15: constraints[1]: the path "../../../../etc/passwd" climbs with ".." and may lead outside the case folder; move the files into the case folder.'),
+         'case.yaml:15: constraints[1]: the path "../../../../etc/passwd" climbs with ".."'
+         ' and may lead outside the case folder; move the files into the case folder.'),
         (CASE + "registration: [{course: CRT 2021, method: file, file: course1}]\n", 'case.yaml:15: registration[0].file: "course1" is not a file.'),
     ],
 )  # fmt: skip

@@ -51,8 +51,10 @@ def test_rle(tmp_path: Path) -> None:
     ds = dose(bits=16)
     save(ds, tmp_path / "plain.dcm")
     ds.compress(RLELossless)
-    ds.save_as(tmp_path / "rle.dcm")
+    ds.save_as(tmp_path / "rle.dcm", enforce_file_format=True)
     np.testing.assert_allclose(read(tmp_path / "rle.dcm").dose_gy, voxels() * 0.01, rtol=1e-6)
+    (tmp_path / "no preamble").write_bytes((tmp_path / "rle.dcm").read_bytes()[132:])
+    np.testing.assert_allclose(read(tmp_path / "no preamble").dose_gy, voxels() * 0.01, rtol=1e-6)
 
 
 def test_signed_values(tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_deflated_bombs_take_no_memory(tmp_path: Path) -> None:
     path = written(tmp_path, DeflatedExplicitVRLittleEndian)
     start = 132 + 12 + int.from_bytes(path.read_bytes()[140:144], "little")
     head = path.read_bytes()[:start]
-    honest = save(dose(Rows=4096, Columns=4096, NumberOfFrames=8), tmp_path / "x.dcm", ExplicitVRLittleEndian).read_bytes()
+    honest = save(dose(Rows=4096, Columns=4096, NumberOfFrames=8, GridFrameOffsetVector=[3.0 * k for k in range(8)]), tmp_path / "x.dcm", ExplicitVRLittleEndian).read_bytes()
     body = honest[honest.index(b"\x08\x00\x05\x00CS") :]
     body = body[: body.rindex(b"\xe0\x7f\x10\x00")] + b"\xe0\x7f\x10\x00OW\0\0" + (4096 * 4096 * 8 * 4).to_bytes(4, "little")
     pack = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -194,19 +196,19 @@ def test_compressed_bomb_and_damage(tmp_path: Path) -> None:
     save(ds, tmp_path / "plain.dcm")
     ds.compress(RLELossless)
     ds.Rows = ds.Columns = 10000
-    ds.save_as(tmp_path / "bomb.dcm")
+    ds.save_as(tmp_path / "bomb.dcm", enforce_file_format=True)
     with pytest.raises(DicomError, match="too large for .* compressed bytes"):
         read(tmp_path / "bomb.dcm")
     ds.Rows, ds.Columns = 4, 6
-    ds.save_as(tmp_path / "bad.dcm")
+    ds.save_as(tmp_path / "bad.dcm", enforce_file_format=True)
     with pytest.raises(DicomError, match="damaged and cannot be decoded"):
         read(tmp_path / "bad.dcm")
     ds.Rows, ds.Columns, ds.file_meta.TransferSyntaxUID = 4, 5, JPEG2000Lossless
-    ds.save_as(tmp_path / "j2k.dcm")
+    ds.save_as(tmp_path / "j2k.dcm", enforce_file_format=True)
     with pytest.raises(DicomError, match="cannot be decoded"):
         read(tmp_path / "j2k.dcm")
     ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
-    ds.save_as(tmp_path / "lossy.dcm")
+    ds.save_as(tmp_path / "lossy.dcm", enforce_file_format=True)
     with pytest.raises(DicomError, match="lossy"):
         read(tmp_path / "lossy.dcm")
 

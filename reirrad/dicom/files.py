@@ -178,8 +178,8 @@ def read_record(path: Path, name: str) -> Record | None:
 
 
 def _looks_bare(start: bytes) -> bool:
-    """Whether a file without the DICM mark begins like a data set: an element of group 0008, little endian."""
-    return len(start) > 8 and start[:2] == b"\x08\x00" and start[3:4] == b"\0" and start[2:3] in (b"\x00", b"\x01", b"\x05", b"\x08", b"\x12", b"\x16")
+    """Whether a file without the DICM mark begins like DICOM: with an early element of group 0002 or 0008, little endian."""
+    return len(start) > 8 and start[:2] in (b"\x02\x00", b"\x08\x00") and start[3:4] == b"\0" and start[2:3] in b"\x00\x01\x05\x08\x12\x16"
 
 
 def _shown(path: Path, root: Path) -> str:

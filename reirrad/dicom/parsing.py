@@ -310,9 +310,12 @@ def _encoding(opened: Opened) -> tuple[bool, bool]:
 def _meta(stream: BinaryIO, size: int, file: str) -> tuple[str, str, int]:
     """Transfer Syntax UID, SOP Class UID (empty when not given), and where the data set begins."""
     stream.seek(128)
-    if stream.read(4) != b"DICM":
+    if stream.read(4) != b"DICM":  # some old exports lack the preamble, or all meta information
         stream.seek(0)
-        return "", "", 0
+        begins = stream.read(2)
+        stream.seek(0)
+        if begins != b"\x02\x00":
+            return "", "", 0
     meta = read_dataset(cast(BinaryIO, _Checked(stream, size, file)), False, True, stop_when=lambda tag, _vr, _n: tag >> 16 != 2)
     syntax = text(meta, "TransferSyntaxUID")
     if syntax and not syntax.startswith("1.2.840.10008.1.2"):
