@@ -176,3 +176,46 @@ def _innermost(error: BaseException) -> str:
             where = f"{file.name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return where
+
+
+@app.command()
+def draft(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with the exported DICOM files of one patient, in any order.", show_default=False)],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Case file to write, in FOLDER or above it; - shows it on standard output.", show_default="FOLDER/case.yaml"
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a case file that is there.")] = False,
+) -> None:
+    """Sort exported DICOM files into courses and write a case file to review.
+
+    Exit status 0: written. 2: refused, with the reason on standard error.
+    """
+    from rich.console import Console
+
+    from reirrad.casefolder import CASE_FILE
+    from reirrad.draft import propose
+    from reirrad.draftfile import draft_text
+    from reirrad.drafttable import render_draft
+    from reirrad.errors import ReirradError
+
+    target = str(folder / CASE_FILE) if out is None else out
+    base = folder if target == "-" else Path(target).parent
+    if target != "-" and not folder.resolve().is_relative_to(base.resolve()):
+        _say("Refused: the case file must lie in the folder or above it, because its paths cannot lead elsewhere. Give another --out.")
+        raise typer.Exit(REFUSED)
+    if target != "-" and not force and os.path.lexists(target):
+        _say(f"Refused: {Path(target).name!r} exists already and may hold somebody's review. Take it away, give another --out, or use --force.")
+        raise typer.Exit(REFUSED)
+    try:
+        with _progress() as progress:
+            proposal = propose(folder, base, progress)
+    except ReirradError as error:
+        _say(f"Refused: {error}")
+        raise typer.Exit(REFUSED) from None
+    _refuse_unwritable(target)
+    _write(target, draft_text(proposal, with_patient_id=target != "-"))
+    if target != "-":
+        render_draft(proposal, Console(width=None if sys.stdout.isatty() else 150, highlight=False))

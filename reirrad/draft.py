@@ -11,6 +11,7 @@ import datetime as dt
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -408,11 +409,12 @@ def _order_remarks(courses: list[CourseDraft]) -> list[str]:
 def _with_gaps(courses: list[CourseDraft]) -> list[CourseDraft]:
     """Say where two courses lie so close in time that they may be one."""
     said = courses[:1]
-    for earlier, later in zip(courses, courses[1:], strict=False):
+    for earlier, later in pairwise(courses):
         if earlier.date is not None and later.date is not None and (later.date - earlier.date).days <= CLOSE_DAYS:
             remark = f"planned only {(later.date - earlier.date).days} days after {earlier.name}: a new plan for the same course?"
-            later = replace(later, remarks=(*later.remarks, remark))  # noqa: PLW2901
-        said.append(later)
+            said.append(replace(later, remarks=(*later.remarks, remark)))
+        else:
+            said.append(later)
     return said
 
 

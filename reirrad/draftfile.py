@@ -57,6 +57,7 @@ def checks(draft: Draft) -> list[str]:
             said.append(f"{course.name}: {len(course.treatments)} plans; say how they were given (phases)")
         said += [f"{course.name}: {remark}" for remark in course.remarks]
     said += [f"{link.course}: {'registration ' + link.file if link.file else 'no registration: ' + link.reason}" for link in draft.links]
+    said += [f"not used: {r.role} {r.name}: {why}" for r, why in draft.unused if r.role in ("RTDOSE", "RTPLAN")]
     if not draft.structures:
         said.append("the reference course has no structures")
     elif not _organs(draft.structures):
@@ -106,9 +107,9 @@ def _course(course: CourseDraft, why_kind: str) -> list[str]:
     if course.radiation != "photon":
         lines.append(f"{pad}radiation: {course.radiation}  # from the plan")
     if course.radiation == "proton":
-        kinds = {d.dose_type for t in course.treatments for d in t.doses}
+        is_physical = {d.dose_type for t in course.treatments for d in t.doses} == {"PHYSICAL"}
         lines.append(
-            _note("rbe: 1.1  <- the default for this PHYSICAL dose" if kinds == {"PHYSICAL"} else "rbe:  <- not for EFFECTIVE dose, which holds it", pad)
+            _note("rbe: 1.1  <- used, the default for PHYSICAL dose" if is_physical else "rbe:  <- not stated for EFFECTIVE dose, which holds it", pad)
         )
     if len(course.treatments) > 1:
         lines += _phase_choice(course, pad)

@@ -163,7 +163,6 @@ def test_every_limit_of_the_library_has_its_evidence():
         ("cord-hytec-cum70", "thecal_sac", "Dmax", 70, None, "Gy", "mandatory", 5),
         ("cord-nieder2006", "spinal_cord", "Dmax", 135.5, 120, "Gy", "mandatory", 6),
         ("great-vessels-rulach", "great_vessels", "Dmax", 115, 110, "Gy", "mandatory", None),
-        ("kidney-tg101-cv17.5", "kidney", "CV17.5Gy", 200, None, "cc", "optimal", None),
     ],
 )  # fmt: skip
 def test_published_numbers(limit_id, organ_key, metric, value, caution, unit, level, months):

@@ -41,12 +41,10 @@ def ds_text(value: float) -> str:
     """Return a number as a Decimal String of at most 16 characters (DICOM PS3.5 6.2), as exact as these allow.
 
     >>> ds_text(2.5), ds_text(1 / 3), ds_text(-1e-7 / 3)
-    ('2.5', '0.33333333333333', '-3.3333333333e-8')
+    ('2.5', '0.33333333333333', '-3.333333333e-08')
     """
-    text = format_number_as_ds(float(value))
-    if "e" not in text and "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return text.replace("e-0", "e-")
+    text = format_number_as_ds(float(value) + 0.0)  # a negative zero becomes zero
+    return text if "e" in text or "." not in text else text.rstrip("0").rstrip(".")
 
 
 def ds_texts(values: Iterable[float]) -> list[str]:

@@ -6,95 +6,17 @@ Lengths in mm, areas in mm2, volumes in mm3 here; the truth of a phantom is give
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betainc, gamma
 
 from reirrad.grid import Float64
-from reirrad.structures import Contour, Structure
+from reirrad.phantoms.section import Section
 
-__all__ = ["Box", "Cone", "Cylinder", "Ellipsoid", "Section", "Solid", "Sphere", "Stack", "Tube", "contours", "slab_edges_mm", "slabs"]
+__all__ = ["Box", "Cone", "Cylinder", "Ellipsoid", "Point", "Solid", "Sphere", "Stack", "Tube"]
 
 Point = tuple[float, float, float]
 X, Y, Z = 0, 1, 2
-# Section exponent above which a superellipse counts as the rectangle.
-RECTANGLE = 1e6
-# Sections smaller than this are not drawn (mm2).
-SMALLEST_SECTION_MM2 = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Superellipse ``|x - cx|^p / a^p + |y - cy|^p / b^p <= 1`` in a plane of constant z; p = 2 is the ellipse, infinity the rectangle.
-
-    Parameters
-    ----------
-    centre_mm : (x, y)
-    a_mm, b_mm : float
-        Semi-axes along x and y.
-    power : float
-        Exponent p >= 1.
-    """
-
-    centre_mm: tuple[float, float]
-    a_mm: float
-    b_mm: float
-    power: float = 2.0
-
-    @property
-    def is_rectangle(self) -> bool:
-        """Whether the exponent is infinite."""
-        return self.power > RECTANGLE
-
-    @property
-    def area_mm2(self) -> float:
-        """Area.
-
-        >>> round(Section((0.0, 0.0), 1.0, 1.0).area_mm2, 6)
-        3.141593
-        """
-        if self.is_rectangle:
-            return 4 * self.a_mm * self.b_mm
-        q = 1 / self.power
-        return float(4 * self.a_mm * self.b_mm * gamma(1 + q) ** 2 / gamma(1 + 2 * q))
-
-    def area_below_mm2(self, axis: int, at_mm: float) -> float:
-        """Area of the part with a coordinate along `axis` (0 = x, 1 = y) below `at_mm`.
-
-        The half section is an incomplete beta function of the distance from the middle.
-        """
-        semi = (self.a_mm, self.b_mm)[axis]
-        u = float(np.clip((at_mm - self.centre_mm[axis]) / semi, -1.0, 1.0))
-        if self.is_rectangle:
-            return self.area_mm2 * (1 + u) / 2
-        q = 1 / self.power
-        return float(self.area_mm2 * (1 + np.sign(u) * betainc(q, 1 + q, abs(u) ** self.power)) / 2)
-
-    def second_moment_mm2(self, axis: int) -> float:
-        """Mean of the squared distance from the middle along `axis`: semi-axis squared / 4 for an ellipse, / 3 for a rectangle."""
-        semi = (self.a_mm, self.b_mm)[axis]
-        if self.is_rectangle:
-            return semi**2 / 3
-        q = 1 / self.power
-        return float(semi**2 * gamma(3 * q) * gamma(1 + 2 * q) / (gamma(q) * gamma(1 + 4 * q)))
-
-    def polygon_mm(self, n_points: int) -> Float64:
-        """Vertices (N, 2) of a polygon of exactly the area of the section.
-
-        A rectangle has its corners; any other section has `n_points` vertices, pushed outward until the areas agree.
-        """
-        centre = np.array(self.centre_mm)
-        if self.is_rectangle:
-            return centre + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (self.a_mm, self.b_mm)
-        angle = 2 * np.pi * (np.arange(n_points) + 0.25) / n_points
-        c, s = np.cos(angle), np.sin(angle)
-        q = 2 / self.power
-        ring = np.column_stack([self.a_mm * np.sign(c) * np.abs(c) ** q, self.b_mm * np.sign(s) * np.abs(s) ** q])
-        x, y = ring.T
-        drawn = 0.5 * float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
-        return centre + ring * np.sqrt(self.area_mm2 / drawn)
 
 
 class Solid(ABC):
@@ -311,7 +233,7 @@ class Tube(Solid):
 class Stack(Solid):
     """Cylinders that do not overlap, one on the other: what a stack of contours means to the calculation."""
 
-    parts: tuple[Cylinder, ...] = field()
+    parts: tuple[Cylinder, ...]
 
     @property
     def extent_mm(self) -> tuple[Point, Point]:
@@ -336,34 +258,6 @@ class Stack(Solid):
             if part.bottom_mm <= z_mm <= part.top_mm:
                 return part.base
         return None
-
-
-def slab_edges_mm(z_planes_mm: Sequence[float] | Float64) -> Float64:
-    """Edges (N, 2) of the slab each plane stands for: half the way to its neighbours, at the ends as far out as in.
-
-    >>> slab_edges_mm([0.0, 3.0, 7.0]).tolist()
-    [[-1.5, 1.5], [1.5, 5.0], [5.0, 9.0]]
-    """
-    z = np.asarray(z_planes_mm, np.float64)
-    middles = (z[:-1] + z[1:]) / 2
-    return np.column_stack([np.concatenate([[2 * z[0] - middles[0]], middles]), np.concatenate([middles, [2 * z[-1] - middles[-1]]])])
-
-
-def slabs(solid: Solid, z_planes_mm: Sequence[float] | Float64) -> Stack:
-    """Return the stack of extruded sections that contours on these planes define (at least two planes must cut the solid).
-
-    Planes outside the solid carry no contour, so the slab of an outermost contour reaches half a spacing beyond it.
-    """
-    cut = [(float(z), section) for z in z_planes_mm if (section := solid.section(float(z))) is not None and section.area_mm2 >= SMALLEST_SECTION_MM2]
-    edges = slab_edges_mm([z for z, _ in cut])
-    return Stack(tuple(Cylinder(section, float(low), float(high)) for (_, section), (low, high) in zip(cut, edges, strict=True)))
-
-
-def contours(solid: Solid, z_planes_mm: Sequence[float] | Float64, n_points: int = 64, *, name: str = "Phantom", number: int = 1) -> Structure:
-    """Return the structure a person would draw of a solid: one polygon of the exact area per plane that cuts it."""
-    cut = [(float(z), section) for z in z_planes_mm if (section := solid.section(float(z))) is not None and section.area_mm2 >= SMALLEST_SECTION_MM2]
-    polygons = [(z, section.polygon_mm(n_points)) for z, section in cut]
-    return Structure(name, number, tuple(Contour(np.column_stack([xy, np.full(len(xy), z)])) for z, xy in polygons), "ORGAN")
 
 
 def _around(centre: Point, semi: Point) -> tuple[Point, Point]:
