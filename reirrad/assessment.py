@@ -13,7 +13,7 @@ from reirrad.constraints import Limit
 from reirrad.course import Case
 from reirrad.dvh import Dvh, Undefined
 from reirrad.errors import Notice, printable
-from reirrad.evaluation import Finding, Situation, evaluate, not_evaluable
+from reirrad.evaluation import Finding, Situation, at_least, brief, evaluate, not_evaluable
 from reirrad.organs import organ
 from reirrad.planes import slabs_of, usual_step_mm
 from reirrad.points import organ_points
@@ -25,6 +25,7 @@ NEAR_MAXIMA_CC: Final = (0.03, 0.1, 1.0, 2.0)
 DAYS_PER_MONTH: Final = 365.25 / 12
 # Dose per fraction beyond which LQ is questioned, and beyond which it is hardly supported (Brenner 2008: data to about 10 Gy, reasonable to 18 Gy).
 LQ_GY, LQ_STRONG_GY = 10.0, 18.0
+ROUNDING = 1 + 1e-5  # a dose per fraction that is these in single precision is not beyond them
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,18 @@ class Assessment:
         return "caution" if any(f.status in ("caution", "exceed") for f in self.findings) else "within"
 
 
-def statistics(dvh: Dvh) -> Statistics:
-    """Maximum, mean and near-maxima of one distribution."""
+def statistics(dvh: Dvh, floor: Dvh | None = None) -> Statistics:
+    """Maximum, mean and near-maxima of one distribution.
+
+    Parameters
+    ----------
+    dvh : Dvh
+    floor : Dvh, optional
+        The least it can be, for an organ with unknown dose; by default the same with zero there.
+    """
     if not dvh.is_complete:
-        missing = f"{100 * (1 - dvh.coverage):.2g} % of the structure lies outside a dose grid; its dose there is not known"
-        bound = statistics(Dvh(np.nan_to_num(dvh.dose_gy), dvh.volumes_cc, np.nan_to_num(dvh.edge_gy)))
+        missing = f"{brief(100 * (1 - dvh.coverage))} % of the structure lies outside a dose grid; its dose there is not known"
+        bound = statistics(floor or Dvh(np.nan_to_num(dvh.dose_gy), dvh.volumes_cc, np.nan_to_num(dvh.edge_gy)))
         lower = {k: v for k, v in bound.values.items() if v is not None}
         return Statistics(dict.fromkeys(bound.values), dict.fromkeys(bound.values, missing), lower)
     known = dvh.known()
@@ -137,6 +145,7 @@ def assess(case: Case, choice: LimitChoice, progress: Callable[[str], None] = la
         interval_months=None if days is None else days / DAYS_PER_MONTH,
     )
     organs, findings = [], []
+    other_schedule: dict[str, None] = {}
     for structure, key in case.organs:
         progress(structure.name)
         result = _organ(case, structure.name, key)
@@ -144,16 +153,24 @@ def assess(case: Case, choice: LimitChoice, progress: Callable[[str], None] = la
         for limit in choice.limits:
             if limit.organ == key:
                 finding = _finding(limit, result, situation)
-                findings += [finding] if finding is not None else []
+                if finding is not None:
+                    findings.append(finding)
+                elif limit.id in choice.from_file:
+                    other_schedule[limit.id] = None
     notices = list(case.notices)
     for course in case.courses:
         notices += course.notices
     for result in organs:
         notices += result.notices
+    if other_schedule:
+        listed = ", ".join(printable(limit_id) for limit_id in other_schedule)
+        message = f"Limits for other numbers of fractions than the {situation.proposed_fractions} of the proposed course are not checked: {listed}."
+        notices.append(Notice("limit_other_fractions", message))
     findings += _without_structure(case, choice, notices)
     without = [printable(o.name, 40) for o in organs if not any(f.structure == o.name for f in findings)]
     if without:
-        notices.append(Notice("organ_without_limit", f"No limit of the chosen sets applies to these structures; their doses are shown and not judged: {', '.join(without)}."))
+        message = f"No limit of the chosen sets applies to these structures; their doses are shown and not judged: {', '.join(without)}."
+        notices.append(Notice("organ_without_limit", message))
     return Assessment(case, tuple(organs), tuple(findings), tuple(dict.fromkeys(notices)), choice.sets)
 
 
@@ -171,7 +188,7 @@ def _organ(case: Case, name: str, key: str) -> OrganResult:
     slabs = slabs_of(structure, None if image is None else image.normal, None if image is None else image.positions_mm, _step_of_set(case))
     points = organ_points(name, slabs)
     dose = accumulate(points, case.courses, case.transforms, case.interpolation)
-    cumulative = dose.eqd2(alpha_beta)
+    floor = at_least(dose)
     notices = [Notice(n.code, n.message, reference.name, name) for n in points.notices]
     notices += _coverage_notices(case, name, dose)
     notices += _lq_notices(case, name, dose)
@@ -181,11 +198,11 @@ def _organ(case: Case, name: str, key: str) -> OrganResult:
         organ=key,
         alpha_beta_gy=alpha_beta,
         volume_cc=points.volume_cc,
-        coverage=cumulative.coverage,
+        coverage=dose.eqd2(alpha_beta).coverage,
         dose=dose,
-        cumulative=statistics(cumulative),
-        physical=tuple(statistics(dose.physical(c)) for c in numbers),
-        eqd2=tuple(statistics(dose.eqd2(alpha_beta, c)) for c in numbers),
+        cumulative=statistics(dose.eqd2(alpha_beta), floor.eqd2(alpha_beta)),
+        physical=tuple(statistics(dose.physical(c), floor.physical(c)) for c in numbers),
+        eqd2=tuple(statistics(dose.eqd2(alpha_beta, c), floor.eqd2(alpha_beta, c)) for c in numbers),
         notices=tuple(notices),
     )
 
@@ -207,7 +224,8 @@ def _coverage_notices(case: Case, name: str, dose: OrganDose) -> list[Notice]:
     for k, course in enumerate(case.courses):
         physical = dose.physical(k)
         if physical.coverage < 1:
-            part = f"{100 * (1 - physical.coverage):.2g} % ({(1 - physical.coverage) * physical.volume_cc:.2g} cc)"
+            missing = 1 - physical.coverage
+            part = f"{brief(100 * missing)} % ({brief(missing * physical.volume_cc)} cc)"
             message = (
                 f'{part} of structure "{printable(name)}" lies outside the dose grid of course "{printable(course.name)}"; dose there is unknown, not zero.'
             )
@@ -222,12 +240,12 @@ def _lq_notices(case: Case, name: str, dose: OrganDose) -> list[Notice]:
         per_fraction = np.zeros(dose.volumes_cc.size, np.float32)
         for row in np.flatnonzero(dose.course == k):
             per_fraction = np.fmax(per_fraction, dose.dose_gy[row] / dose.fractions[row])
-        above = float(dose.volumes_cc[per_fraction > LQ_GY].sum())
+        above = float(dose.volumes_cc[per_fraction > LQ_GY * ROUNDING].sum())
         if above > 0:
-            strong = float(dose.volumes_cc[per_fraction > LQ_STRONG_GY].sum())
-            beyond = f", {strong:.2g} cc above {LQ_STRONG_GY:g} Gy, where it is hardly supported" if strong > 0 else ""
+            strong = float(dose.volumes_cc[per_fraction > LQ_STRONG_GY * ROUNDING].sum())
+            beyond = f", {brief(strong)} cc above {LQ_STRONG_GY:g} Gy, where it is hardly supported" if strong > 0 else ""
             message = (
-                f'{above:.2g} cc of structure "{printable(name)}" receive more than {LQ_GY:g} Gy per fraction in course "{printable(course.name)}"{beyond}: '
+                f'{brief(above)} cc of structure "{printable(name)}" receive more than {LQ_GY:g} Gy per fraction in course "{printable(course.name)}"{beyond}: '
                 "beyond the range in which the linear-quadratic (LQ) model is supported; read its EQD2 with care."
             )
             out.append(Notice("lq_range_strong" if strong > 0 else "lq_range", message, course.name, name))
@@ -249,9 +267,9 @@ def _without_structure(case: Case, choice: LimitChoice, notices: list[Notice]) -
         if limit.organ in present:
             continue
         if limit.id in choice.from_file or limit.organ in expected:
-            findings.append(not_evaluable(limit, None, f"no structure of the reference course stands for the organ {limit.organ}"))
-            message = f"Limit {limit.id} is not evaluable: no structure of the reference course stands for the organ {limit.organ}; its dose is not known."
-            notices.append(Notice("limit_without_structure", message))
+            reason = f"no structure of the reference course stands for the organ {limit.organ}"
+            findings.append(not_evaluable(limit, None, reason))
+            notices.append(Notice("limit_without_structure", f"Limit {printable(limit.id)} is not evaluable: {reason}; its dose is not known."))
         else:
             unseen.add(limit.organ)
     if unseen:

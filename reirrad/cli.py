@@ -219,3 +219,37 @@ def draft(
     _write(target, draft_text(proposal, with_patient_id=target != "-"))
     if target != "-":
         render_draft(proposal, Console(width=None if sys.stdout.isatty() else 150, highlight=False))
+
+
+@app.command()
+def crosscheck(
+    case: Annotated[Path, typer.Argument(metavar="CASE", help="Case folder (with case.yaml), case file, or zip of a case folder.", show_default=False)],
+    json_path: Annotated[
+        str | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Write the comparison as JSON; - writes to standard output, and nothing else goes there.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Compare the physical dose of each course with dicompyler-core, an independent calculation.
+
+    Exit status 0: every difference is within tolerance or explained. 1: one is unexplained. 2: refused, with the reason on standard error.
+    """
+    from rich.console import Console
+
+    from reirrad import crosscheck as second
+    from reirrad.casefile import open_case
+    from reirrad.errors import ReirradError
+
+    _refuse_unwritable(json_path)
+    try:
+        with open_case(case) as folder, _progress() as progress:
+            found = second.crosscheck(folder, progress)
+    except ReirradError as error:
+        _say(f"Refused: {error}")
+        raise typer.Exit(REFUSED) from None
+    if json_path is not None:
+        _write(json_path, second.as_json(found))
+    if json_path != "-":
+        second.render(found, Console(width=None if sys.stdout.isatty() else 150, highlight=False))
+    raise typer.Exit(second.exit_status(found))

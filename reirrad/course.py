@@ -120,14 +120,14 @@ class Course:
         return total
 
     def dose_max_gy(self) -> float:
-        """Largest physical dose of the whole course at any voxel centre of its finest grid, Gy."""
+        """Largest physical dose of the whole course at any voxel centre of its finest grid, and of each component alone, Gy."""
         components = [c for phase in self.phases for c in phase.components]
         finest = max(components, key=lambda c: c.dose.dose_gy.size)
         if all(np.array_equal(getattr(c.dose.grid, f), getattr(finest.dose.grid, f)) for c in components for f in ("rotation", "u_mm", "v_mm", "w_mm")):
             if len(components) == 1:
                 return float(finest.dose.dose_gy.max()) * finest.factor
             return float(np.max(sum(np.float32(c.factor) * c.dose.dose_gy for c in components)))
-        best = 0.0
+        best = max(float(c.dose.dose_gy.max()) * c.factor for c in components)  # a field may lie outside the finest grid
         for k in range(finest.dose.grid.w_mm.size):
             points = finest.dose.grid.plane_points_mm(k)
             best = max(best, float(np.nanmax(sum(c.factor * np.nan_to_num(c.dose.at_points(points, "linear")) for c in components))))

@@ -123,7 +123,7 @@ def cover(edges: Edges, origin_mm: Float64, step_mm: float, n_rows: int, n_colum
     a = area.ravel()[inside]
     x, y = moment_x.ravel()[inside] / a, moment_y.ravel()[inside] / a
     fraction = np.abs(np.mod(a + 1, 2) - 1)
-    odd = (a > 1 + NOISE) | (a < 0) | (x < 0) | (x > 1) | (y < 0) | (y > 1)  # loops over each other: no centroid
+    odd = (np.abs(a) > 1 + NOISE) | (x < 0) | (x > 1) | (y < 0) | (y > 1)  # loops over each other: no centroid
     x[odd] = y[odd] = 0.5
     keep = fraction > NOISE
     inside, fraction, x, y = inside[keep], np.minimum(fraction[keep], 1.0), x[keep], y[keep]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from reirrad.constraints import Limit
 from reirrad.dvh import Dvh, Undefined
 from reirrad.metrics import Metric
 
-__all__ = ["Finding", "Situation", "Status", "evaluate", "metric_value", "not_evaluable"]
+__all__ = ["Finding", "Situation", "Status", "at_least", "brief", "evaluate", "metric_value", "not_evaluable"]
 
 Status = Literal["pass", "caution", "exceed", "not_evaluable"]
 
@@ -108,9 +108,23 @@ def evaluate(limit: Limit, structure: str, dose: OrganDose, situation: Situation
     try:
         if dvh.is_complete:
             return _judge(limit, structure, metric_value(dvh.known(), limit.metric, limit.unit))
-        return _judge_bound(limit, structure, dvh)
+        return _judge_bound(limit, structure, dvh.coverage, _quantity(limit, at_least(dose), situation))
     except Undefined as why:
         return not_evaluable(limit, structure, f"{why}")
+
+
+def at_least(dose: OrganDose) -> OrganDose:
+    """Return the least an organ has received: unknown dose taken as zero, course by course."""
+    return replace(dose, dose_gy=np.nan_to_num(dose.dose_gy), edge_gy=np.nan_to_num(dose.edge_gy))
+
+
+def brief(value: float) -> str:
+    """Two digits for messages, large numbers without exponent.
+
+    >>> brief(0.0123), brief(7.49), brief(216.4)
+    ('0.012', '7.5', '216')
+    """
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
 def not_evaluable(limit: Limit, structure: str | None, reason: str) -> Finding:
@@ -124,14 +138,16 @@ def _not_applicable(limit: Limit, situation: Situation) -> str | None:
         return "the limit is for the proposed course, and the case has none"
     if limit.scope == "cumulative" and limit.quantity == "physical":
         return "physical doses of courses with different fractionation are not summed; a limit in EQD2 or BED is needed"
+    if situation.proposed_fractions is None and (limit.min_fractions is not None or limit.max_fractions is not None):
+        return "the limit holds for certain numbers of fractions of the proposed course, and the case has none"
     months = situation.interval_months
     if limit.min_interval_months is not None:
         if months is None:
             return f"the limit holds for an interval of at least {limit.min_interval_months:g} months, and the interval is not known"
         if months < limit.min_interval_months:
-            return f"the limit holds for an interval of at least {limit.min_interval_months:g} months; here it is {months:.1f}"
+            return f"the limit holds for an interval of at least {limit.min_interval_months:g} months; here it is {months:.2f}"
     if limit.max_interval_months is not None and (months is None or months > limit.max_interval_months):
-        found = "not known" if months is None else f"{months:.1f}"
+        found = "not known" if months is None else f"{months:.2f}"
         return f"the limit holds for an interval of at most {limit.max_interval_months:g} months; here it is {found}"
     return None
 
@@ -150,24 +166,25 @@ def _judge(limit: Limit, structure: str, value: float) -> Finding:
     value = round(value, DECIMALS)
     if limit.comparator == ">=":
         met, near = value >= limit.limit, value < limit.limit * (1 + NEAR)
+        between = limit.caution is not None and value < limit.caution
     else:
         met = value < limit.limit if limit.comparator == "<" else value <= limit.limit
-        near = value > limit.limit * (1 - NEAR) if limit.caution is None else value > min(limit.caution, limit.limit * (1 - NEAR))
+        near = value > limit.limit * (1 - NEAR)
+        between = limit.caution is not None and value > limit.caution
     if not met:
         return Finding(limit, structure, value, "exceed")
-    if not near:
-        return Finding(limit, structure, value, "pass")
-    between = limit.caution is not None and limit.comparator != ">=" and value > limit.caution
-    reason = f"within the published range {limit.caution:g} to {limit.limit:g} {limit.unit}" if between else f"within {100 * NEAR:g} % of the limit"
-    return Finding(limit, structure, value, "caution", reason)
+    if between:
+        return Finding(limit, structure, value, "caution", f"within the published range, between {limit.caution:g} and {limit.limit:g} {limit.unit}")
+    if near:
+        return Finding(limit, structure, value, "caution", f"within {100 * NEAR:g} % of the limit")
+    return Finding(limit, structure, value, "pass")
 
 
-def _judge_bound(limit: Limit, structure: str, dvh: Dvh) -> Finding:
+def _judge_bound(limit: Limit, structure: str, coverage: float, floor: Dvh) -> Finding:
     """Judge an organ with unknown dose: unknown dose is at least zero, so a value found with zero there is a lower bound."""
-    missing = f"{100 * (1 - dvh.coverage):.2g} % of the structure lies outside a dose grid"
+    missing = f"{brief(100 * (1 - coverage))} % of the structure lies outside a dose grid"
     if limit.metric.kind in ("max", "mean", "dose_at_volume", "volume_at_dose", "geud") and limit.comparator != ">=":
-        bound = Dvh(np.nan_to_num(dvh.dose_gy), dvh.volumes_cc, np.nan_to_num(dvh.edge_gy))
-        finding = _judge(limit, structure, metric_value(bound, limit.metric, limit.unit))
+        finding = _judge(limit, structure, metric_value(floor, limit.metric, limit.unit))
         if finding.status == "exceed":
             return Finding(limit, structure, finding.value, "exceed", f"at least this: {missing}", is_lower_bound=True)
     return not_evaluable(limit, structure, f"{missing}: its dose there is not known")

@@ -57,7 +57,7 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
             file.folder,
             fractions=entry.fractions,
             phases=None if entry.phases is None else tuple(entry.phases),
-            radiation=entry.radiation,
+            radiation=entry.radiation if "radiation" in entry.model_fields_set else None,
             rbe=entry.rbe,
             completed=entry.completed,
             starts=entry.starts,
@@ -65,8 +65,7 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
         )
         courses.append(course)
         identities.append((entry.name, identity))
-    identity, more = same_patient(identities, "all courses")
-    notices += more
+    identity = _one_patient(identities, notices)
     _refuse_same_dose(courses)
     names = [c.name for c in courses]
     reference = names.index(file.reference_course)
@@ -97,20 +96,23 @@ def _refuse_unsupported(file: CaseFile) -> None:
     for number, entry in enumerate(file.courses):
         if entry.prescription is not None:
             raise CaseFileError(
-                f"{file.where('courses', number, 'prescription')}: a course without dose files cannot be computed by this version; give the folder of its DICOM objects."
+                f"{file.where('courses', number, 'prescription')}: a course without dose files cannot be computed by this version. "
+                "Export its RTDOSE and RTPLAN, and name their folder under dicom."
             )
         if entry.per_day > 1:
             raise CaseFileError(
                 f"{file.where('courses', number, 'per_day')}: incomplete repair between fractions of one day cannot be computed by this version, and "
-                "leaving it out would give too low an EQD2; it is refused."
+                "leaving it out would give too low an EQD2. Calculate this case by other means."
             )
     if file.recovery != "none":
-        raise CaseFileError(f'{file.where("recovery")}: no recovery model "{printable(file.recovery)}" exists in this version; needed recovery: none.')
+        raise CaseFileError(
+            f'{file.where("recovery")}: no recovery model "{printable(file.recovery)}" exists in this version. Write recovery: none, or leave the key out.'
+        )
     for number, registration in enumerate(file.registration):
         if registration.method in ("auto", "none"):
             raise CaseFileError(
-                f"{file.where('registration', number, 'method')}: registration by method {registration.method} (automatic from the CT images, or none) cannot be "
-                "computed by this version. Export a rigid DICOM Spatial Registration from the planning system and write method: file with its file."
+                f"{file.where('registration', number, 'method')}: a case with registration method {registration.method} cannot be computed by this version. "
+                "Export a rigid DICOM Spatial Registration from the planning system and write method: file with its file."
             )
 
 
@@ -132,7 +134,7 @@ def _limits(file: CaseFile) -> tuple[LimitChoice, list[Notice]]:
             found = load_set(name)
         for limit in found:
             if limit.id in limits and limits[limit.id] != limit:
-                raise CaseFileError(f"{file.where('constraints')}: two different limits have the id {limit.id}; ids must differ.")
+                raise CaseFileError(f'{file.where("constraints")}: two different limits have the id "{printable(limit.id)}"; rename one of them.')
             limits[limit.id] = limit
     for limit in limits.values():
         alpha_beta = file.alpha_beta_gy.get(limit.organ, organ(limit.organ).alpha_beta_gy)
@@ -140,11 +142,24 @@ def _limits(file: CaseFile) -> tuple[LimitChoice, list[Notice]]:
             notices.append(
                 Notice(
                     "limit_alpha_beta_differs",
-                    f"Limit {limit.id} is defined at alpha/beta {limit.alpha_beta_gy:g} Gy, the organ {limit.organ} is computed with {alpha_beta:g} Gy here; "
-                    f"the limit is evaluated at its own {limit.alpha_beta_gy:g} Gy.",
+                    f"Limit {printable(limit.id)} is defined at alpha/beta {limit.alpha_beta_gy:g} Gy, the organ {limit.organ} is computed with "
+                    f"{alpha_beta:g} Gy here; the limit is evaluated at its own {limit.alpha_beta_gy:g} Gy.",
                 )
             )
     return LimitChoice(tuple(limits.values()), frozenset(own), tuple(names)), notices
+
+
+def _one_patient(identities: list[tuple[str, Identity]], notices: list[Notice]) -> Identity:
+    """What is known of the patient of all courses."""
+    for (a, one), (b, two) in combinations(identities, 2):
+        if None not in (one.patient_id, two.patient_id) and one.patient_id != two.patient_id:
+            raise DicomError(
+                f'Courses "{printable(a)}" and "{printable(b)}" carry different Patient IDs: they are of two patients, whose doses are never summed. '
+                "Put only courses of one patient into a case; check for a copying mistake."
+            )
+    identity, more = same_patient(((f'course "{printable(name)}"', one) for name, one in identities), "all courses")
+    notices += [Notice(n.code, n.message) for n in more]
+    return identity
 
 
 def _refuse_same_dose(courses: list[Course]) -> None:
@@ -175,21 +190,25 @@ def _transforms(
         if method == "file" and number is not None:
             path = file.resolve("registration", number, "file")
             shown = path.relative_to(file.folder).as_posix()
-            transform = None if same else Rigid(read_rigid(path, shown, frame, course.frame_uid, identity=identity))
+            if same:
+                message = f'Course "{printable(course.name)}" is in the reference frame already; the registration {shown} is not applied to it.'
+                notices.append(Notice("registration_not_needed", message, course.name))
+            else:
+                transform = Rigid(read_rigid(path, shown, frame, course.frame_uid, identity=identity))
         elif method == "identity" and not same:
             notices.append(
                 Notice(
                     "registration_identity",
-                    f'Course "{printable(course.name)}" has another frame of reference than the reference course; the case file states that they are identical, '
-                    "and so they are taken. Nothing here checks it.",
+                    f'Course "{printable(course.name)}" has another frame of reference than the reference course; the case file states that they are '
+                    "identical, and so they are taken. Nothing here checks it.",
                     course.name,
                 )
             )
         elif not same:
             raise CaseFileError(
-                f'Courses "{printable(course.name)}" and "{printable(courses[reference].name)}" are in different DICOM frames of reference, and the case file has no '
-                "registration for them; doses in different frames cannot be summed. Export a Spatial Registration from the planning system and add "
-                "registration: with course, method: file and file."
+                f'Courses "{printable(course.name)}" and "{printable(courses[reference].name)}" are in different DICOM frames of reference, and the case file '
+                "has no registration for them; doses in different frames cannot be summed. Export a rigid Spatial Registration from the planning system and "
+                f'name it under registration: in the case file, as {{course: "{printable(course.name)}", method: file, file: reg.dcm}}.'
             )
         elif method == "same_frame" and _other_ct(course.image, courses[reference].image):
             notices.append(
@@ -266,7 +285,8 @@ def _with_interval_notices(case: Case) -> Case:
         )
     elif days < -OVERLAP_DAYS:
         raise CaseFileError(
-            f"The proposed course starts {-days} days before a prior course was completed; the dates (starts, completed) cannot both be right. Correct the case file."
+            f"The proposed course starts {-days} days before a prior course was completed; the dates (starts, completed) cannot both be right. "
+            "Correct them in the case file."
         )
     elif days < 0:
         message = f"The proposed course starts {-days} days before a prior course was completed: the interval is negative. Check the dates."

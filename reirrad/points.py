@@ -334,9 +334,8 @@ def _profiles(points: OrganPoints, dose: DoseGrid, order: Interpolation, columns
         lines = _weighted(block, 1, iv, wv.astype(np.float32)).transpose(2, 1, 0)
         lattice = _weighted(np.ascontiguousarray(lines), 0, iu - iu.min(), wu.astype(np.float32))
         profile[full] = lattice[col[full] - c0, row[full] - r0]
-    if cut.any():
-        which = np.flatnonzero(cut)
-        profile[which] = _gather_profiles(dose, points.column_uv_mm[columns][which], plane0[which], depth, order)
+    which = np.flatnonzero(cut)
+    profile[which] = _gather_profiles(dose, points.column_uv_mm[columns][which], plane0[which], depth, order)
     return profile
 
 

@@ -46,9 +46,8 @@ def as_json(document: object) -> str:
 
 
 def exit_status(assessment: Assessment) -> int:
-    """0: every mandatory limit met; 1: one exceeded or not evaluable."""
-    mandatory = [f.status for f in assessment.findings if f.limit.level == "mandatory"]
-    return 1 if "exceed" in mandatory or "not_evaluable" in mandatory else 0
+    """0: every mandatory limit met; 1: one exceeded or not evaluable, or not a single limit could be checked."""
+    return 1 if assessment.verdict in ("exceeded", "not_evaluable") else 0
 
 
 def result_schema() -> dict[str, Any]:

@@ -52,38 +52,58 @@ class Plan:
     organs: tuple[str, ...]
 
 
-def structures(plan: Plan, solids: dict[str, Shape], z_mm: np.ndarray) -> list[Structure]:
+@dataclass(frozen=True)
+class Detail:
+    """How finely a course is written."""
+
+    columns: int = 96
+    rows: int = 56
+    pixel_mm: float = 4.4
+    corner_mm: tuple[float, float] = (-211.3, -112.7)
+    repeat: int = 1  # CT pixels per side that share one tissue
+    plane_mm: float = 3.0
+    point_mm: float = 3.0
+    points: tuple[int, int] = (20, 120)  # fewest and most of a contour
+    outer_point_mm: float = 5.0  # of body and skin
+    outer_points: tuple[int, int] = (20, 240)
+    dose_margin_mm: tuple[float, float, float] = (6.0, 6.0, 6.0)
+    step_gy: float | None = STEP_GY
+    deflated: bool = True
+
+
+def structures(plan: Plan, solids: dict[str, Shape], z_mm: np.ndarray, detail: Detail) -> list[Structure]:
     """Contours of body, targets and organs on the CT planes, ROI numbers from 1."""
     drawn = {**{name: solids[name] for name in plan.organs}, **{name: solid for name, (_, solid) in plan.targets.items()}}
     out = []
     for number, (name, solid) in enumerate(drawn.items(), 1):
         kind = "EXTERNAL" if name == "BODY" else name[:3] if name.startswith(TARGETS) else "ORGAN"
-        spacing, most = (5.0, 240) if name in ("BODY", "Skin") else (3.0, 120)
-        out.append(Structure(name, number, outlines(solid, z_mm, spacing, most), kind))
+        outer = name in ("BODY", "Skin")
+        spacing, number_of_points = (detail.outer_point_mm, detail.outer_points) if outer else (detail.point_mm, detail.points)
+        out.append(Structure(name, number, outlines(solid, z_mm, spacing, *number_of_points), kind))
     return out
 
 
-def build_course(plan: Plan, case: str, patient_id: str, frame_uid: str, out: Path) -> None:
-    folder = out / plan.folder
+def build_course(plan: Plan, study: Study, folder: Path, detail: Detail) -> None:
     folder.mkdir(parents=True)
-    study = Study(f"sample {case} {plan.folder}", f"Sample^{case}", patient_id, plan.date, frame_uid, "F", plan.description, COMMENTS)
     solids = patient(plan.day)
-    z = np.round(np.arange(plan.z_mm[0], plan.z_mm[1] + 0.1, 3.0), 3)
-    pixel = 4.4
-    x0, y0, nx, ny = -211.3, -112.7, 96, 56
+    z = np.round(np.arange(plan.z_mm[0], plan.z_mm[1] + 0.1, detail.plane_mm), 3)
+    pixel, (x0, y0) = detail.pixel_mm, detail.corner_mm
     ct = CtGeometry(x0, y0, pixel, z)
-    x, y = x0 + pixel * np.arange(nx), y0 + pixel * np.arange(ny)
+    blocks = detail.repeat * pixel
+    x, y = (start + (detail.repeat - 1) / 2 * pixel + blocks * np.arange(n // detail.repeat) for start, n in ((x0, detail.columns), (y0, detail.rows)))
     for k, plane in enumerate(z):
-        write_dataset(ct_slice(study, ct, k, hounsfield(solids, x, y, float(plane))), folder / f"CT.{k + 1:03d}.dcm", deflated=True)
-    drawn = structures(plan, solids, z)
-    write_dataset(rt_structure_set(study, drawn, ct, plan.label), folder / "RTSTRUCT.dcm", deflated=True)
+        hu = np.kron(hounsfield(solids, x, y, float(plane)), np.ones((detail.repeat, detail.repeat), np.int16))
+        write_dataset(ct_slice(study, ct, k, hu), folder / f"CT.{k + 1:03d}.dcm", deflated=detail.deflated)
+    drawn = structures(plan, solids, z, detail)
+    write_dataset(rt_structure_set(study, drawn, ct, plan.label), folder / "RTSTRUCT.dcm", deflated=detail.deflated)
     middle, levels = plan.treatment.isocentre_mm, {name: level for name, (level, _) in plan.targets.items()}
     prescribed = rt_plan(study, plan.label, plan.prescription_gy, plan.fractions, plan.arcs, middle, levels, reviewer="Sample^Reviewer")
-    write_dataset(prescribed, folder / "RTPLAN.dcm", deflated=True)
+    write_dataset(prescribed, folder / "RTPLAN.dcm", deflated=detail.deflated)
     points = np.vstack([c.points_mm for s in drawn for c in s.contours])
-    grid = union_grid(points.min(axis=0) - 6, points.max(axis=0) + 6, (plan.dose_mm,) * 3, (0.7, -0.4, 0.9))
-    dose = dose_grid(plan.treatment, solids["BODY"], grid, frame_uid, STEP_GY)
-    write_dataset(rt_dose(study, dose, step_gy=STEP_GY, bits=32 if plan.dose_mm > 2 else 16), folder / "RTDOSE.dcm", deflated=True)
+    margin = np.array(detail.dose_margin_mm)
+    grid = union_grid(points.min(axis=0) - margin, points.max(axis=0) + margin, (plan.dose_mm,) * 3, (0.7, -0.4, 0.9))
+    dose = dose_grid(plan.treatment, solids["BODY"], grid, study.frame_uid, detail.step_gy)
+    write_dataset(rt_dose(study, dose, step_gy=detail.step_gy, bits=32 if plan.dose_mm > 2 else 16), folder / "RTDOSE.dcm", deflated=detail.deflated)
 
 
 def both_sides(shape: Callable[[int], Shape]) -> tuple[Shape, Shape]:
@@ -237,8 +257,10 @@ def make(out: Path, names: tuple[str, ...] = tuple(CASES)) -> None:
         case, patient_id, text, plans = CASES[name]
         folder = out / name
         shutil.rmtree(folder, ignore_errors=True)
+        frame = uid_from_text("sample", case, "frame of reference")
         for plan in plans():
-            build_course(plan, case, patient_id, uid_from_text("sample", case, "frame of reference"), folder)
+            study = Study(f"sample {case} {plan.folder}", f"Sample^{case}", patient_id, plan.date, frame, "F", plan.description, COMMENTS)
+            build_course(plan, study, folder / plan.folder, Detail())
         (folder / "case.yaml").write_text(text, encoding="utf-8", newline="\n")
 
 

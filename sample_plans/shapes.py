@@ -119,8 +119,8 @@ def mirrored(shape: Shape) -> Shape:
     return Shape(lambda x, y, z: shape(-x, y, z), (np.array([-high[0], low[1], low[2]]), np.array([-low[0], high[1], high[2]])))
 
 
-def outlines(shape: Shape, z_mm: Array, point_mm: float = 3.0, most_points: int = 400, smallest_mm2: float = 12.0) -> tuple[Contour, ...]:
-    """Outlines of a shape on planes, points about point_mm apart, coordinates rounded to 0.01 mm."""
+def outlines(shape: Shape, z_mm: Array, point_mm: float, least: int, most: int, smallest_mm2: float = 12.0) -> tuple[Contour, ...]:
+    """Outlines of a shape on planes, about point_mm between the points but within their least and most number, coordinates rounded to 0.01 mm."""
     low, high = shape.box
     size = float(min(high[0] - low[0], high[1] - low[1]))
     step = 2.0 if size > 60 else 1.0
@@ -136,13 +136,12 @@ def outlines(shape: Shape, z_mm: Array, point_mm: float = 3.0, most_points: int 
             ring = np.asarray(line)[:-1]
             if len(ring) < 4 or abs(_area_mm2(ring)) < smallest_mm2:
                 continue
-            found.append(Contour(_at(ring, float(z), point_mm, most_points)))
+            found.append(Contour(_at(_even_steps(ring, point_mm, least, most), float(z))))
     return tuple(found)
 
 
-def _at(ring: Array, z: float, point_mm: float, most_points: int) -> Array:
-    xy = np.round(_even_steps(ring, point_mm, most_points), 2)
-    return np.column_stack([xy, np.full(len(xy), z)])
+def _at(ring: Array, z: float) -> Array:
+    return np.column_stack([np.round(ring, 2), np.full(len(ring), z)])
 
 
 def _area_mm2(ring: Array) -> float:
@@ -150,10 +149,10 @@ def _area_mm2(ring: Array) -> float:
     return float(0.5 * (x @ np.roll(y, -1) - y @ np.roll(x, -1)))
 
 
-def _even_steps(ring: Array, point_mm: float, most_points: int) -> Array:
-    """A closed ring resampled at even steps along its length, at least 20 points."""
+def _even_steps(ring: Array, point_mm: float, least: int, most: int) -> Array:
+    """A closed ring resampled at even steps along its length."""
     closed = np.vstack([ring, ring[:1]])
     length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
-    n = int(np.clip(round(length[-1] / point_mm), 20, most_points))
+    n = int(np.clip(round(length[-1] / point_mm), least, most))
     at = np.arange(n) * length[-1] / n
     return np.column_stack([np.interp(at, length, closed[:, k]) for k in (0, 1)])

@@ -88,11 +88,12 @@ def union_grid(low_mm: Sequence[float], high_mm: Sequence[float], spacing_mm: tu
     return Grid(np.eye(3), *lines)
 
 
-def dose_grid(treatment: Treatment, body: Shape, grid: Grid, frame_uid: str, step_gy: float) -> DoseGrid:
-    """The dose on a grid, rounded to steps."""
+def dose_grid(treatment: Treatment, body: Shape, grid: Grid, frame_uid: str, step_gy: float | None) -> DoseGrid:
+    """The dose on a grid, rounded to steps if there are any."""
     out: NDArray[np.float32] = np.empty(grid.shape, np.float32)
     x, y = grid.u_mm[None, None, :], grid.v_mm[None, :, None]
     for k in range(0, grid.shape[0], 8):
         z = grid.w_mm[k : k + 8, None, None]
-        out[k : k + 8] = np.rint(dose_gy(treatment, body, x, y, z) / step_gy) * step_gy
+        dose = dose_gy(treatment, body, x, y, z)
+        out[k : k + 8] = np.rint(dose / step_gy) * step_gy if step_gy else dose
     return DoseGrid(grid, out, frame_uid)

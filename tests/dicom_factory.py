@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -21,8 +22,9 @@ SPACING = (2.0, 2.5)  # between rows, between columns
 
 def dataset(**values: Any) -> Dataset:
     ds = Dataset()
-    for keyword, value in values.items():
-        setattr(ds, keyword, value)
+    with disable_value_validation():  # tests write wrong values on purpose
+        for keyword, value in values.items():
+            setattr(ds, keyword, value)
     return ds
 
 
@@ -55,7 +57,7 @@ def voxels(top_gy: float = 20.0, shape: tuple[int, int, int] = SHAPE) -> np.ndar
     return np.round(top_gy * 100 * np.arange(1, n + 1) / n).reshape(shape)
 
 
-def dose(uid: str = "1.2.3.2", values: np.ndarray | None = None, *, bits: int = 32, plan: str | None = PLAN_UID, summation: str = "PLAN", group: int | None = None,
+def dose(uid: str = "1.2.3.2", values: np.ndarray | None = None, *, bits: int = 32, plan: str | None = PLAN_UID, summation: str = "PLAN", group: int | None = None,  # noqa: E501
          beams: Iterable[int] = (), setups: Iterable[int] = (), **more: Any) -> Dataset:  # fmt: skip
     """RTDOSE with 0.01 Gy a unit."""
     values = voxels() if values is None else values
@@ -83,7 +85,7 @@ def dose(uid: str = "1.2.3.2", values: np.ndarray | None = None, *, bits: int = 
     return ds
 
 
-def plan(uid: str = PLAN_UID, groups: Sequence[tuple[int | None, Sequence[int]]] = ((10, (1, 2)),), prescription: float | None = 19.0, radiation: str = "PHOTON",
+def plan(uid: str = PLAN_UID, groups: Sequence[tuple[int | None, Sequence[int]]] = ((10, (1, 2)),), prescription: float | None = 19.0, radiation: str = "PHOTON",  # noqa: E501
          setups: Sequence[int] = (), label: str = "P1", **more: Any) -> Dataset:  # fmt: skip
     """RTPLAN; a group is (fractions, beam numbers)."""
     ds = obj(RTPLAN, uid, Modality="RTPLAN", RTPlanLabel=label, RTPlanName="", RTPlanDate="20210101", ApprovalStatus="APPROVED")
@@ -133,7 +135,11 @@ def structure_set(uid: str = SET_UID, rois: Sequence[tuple[str, Sequence[Dataset
 
 
 def ct(k: int, **more: Any) -> Dataset:
-    values: dict[str, Any] = {"ImagePositionPatient": [-250, -240, 20.0 + 3 * k], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "SeriesInstanceUID": "1.2.3.9.2"}
+    values: dict[str, Any] = {
+        "ImagePositionPatient": [-250, -240, 20.0 + 3 * k],
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        "SeriesInstanceUID": "1.2.3.9.2",
+    }
     return obj(CT, f"1.2.3.7.{more.pop('tag', 1)}.{k}", Modality="CT", **{**values, **more})
 
 
@@ -141,7 +147,9 @@ def registration(items: Sequence[tuple[str, Sequence[np.ndarray]]], frame: str =
     ds = obj(sop_class, "1.2.3.66", Modality="REG", FrameOfReferenceUID=frame, **more)
     ds.RegistrationSequence = []
     for source, matrices in items:
-        sequence = [dataset(FrameOfReferenceTransformationMatrixType="RIGID", FrameOfReferenceTransformationMatrix=[f"{v:.12g}" for v in m.ravel()]) for m in matrices]
+        sequence = [
+            dataset(FrameOfReferenceTransformationMatrixType="RIGID", FrameOfReferenceTransformationMatrix=[f"{v:.12g}" for v in m.ravel()]) for m in matrices
+        ]
         ds.RegistrationSequence.append(dataset(FrameOfReferenceUID=source, MatrixRegistrationSequence=[dataset(MatrixSequence=sequence)]))
     return ds
 

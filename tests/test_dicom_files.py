@@ -59,7 +59,7 @@ def test_unreadable_dcm_is_refused_by_name(tmp_path: Path, content: bytes) -> No
 def test_header_cut_short_is_refused(tmp_path: Path) -> None:
     path = save(ct(0), tmp_path / "ct")
     path.write_bytes(path.read_bytes()[:420])
-    with pytest.raises(DicomError, match="ct .*(truncated|cannot be read|not a readable)"):
+    with pytest.raises(DicomError, match=r"ct .*(truncated|cannot be read|not a readable)"):
         scan(tmp_path, tmp_path)
 
 

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_factory import FRAME, POSITION, SHAPE, dataset, dose, save, voxels
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    RLELossless,
+)
 
 from reirrad.dicom.files import read_record
 from reirrad.dicom.planes import read_source, sources
@@ -147,7 +155,7 @@ def test_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
 def test_scaling_that_is_no_number(tmp_path: Path, text: bytes) -> None:
     path = written(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"0.01", text, 1))
-    with pytest.raises(DicomError, match="Scaling|above 100000 Gy"):
+    with pytest.raises(DicomError, match=r"Scaling|above 100000 Gy"):
         read(path)
 
 
@@ -162,7 +170,7 @@ def test_no_pixels(tmp_path: Path) -> None:
 def test_cut_file(tmp_path: Path, cut: int) -> None:
     path = written(tmp_path)
     path.write_bytes(path.read_bytes()[:-cut])
-    with pytest.raises(DicomError, match="truncated|cut short|cannot be read"):
+    with pytest.raises(DicomError, match=r"truncated|cut short|cannot be read"):
         read(path)
 
 
@@ -170,7 +178,9 @@ def test_deflated_bombs_take_no_memory(tmp_path: Path) -> None:
     path = written(tmp_path, DeflatedExplicitVRLittleEndian)
     start = 132 + 12 + int.from_bytes(path.read_bytes()[140:144], "little")
     head = path.read_bytes()[:start]
-    honest = save(dose(Rows=4096, Columns=4096, NumberOfFrames=8, GridFrameOffsetVector=[3.0 * k for k in range(8)]), tmp_path / "x.dcm", ExplicitVRLittleEndian).read_bytes()
+    honest = save(
+        dose(Rows=4096, Columns=4096, NumberOfFrames=8, GridFrameOffsetVector=[3.0 * k for k in range(8)]), tmp_path / "x.dcm", ExplicitVRLittleEndian
+    ).read_bytes()
     body = honest[honest.index(b"\x08\x00\x05\x00CS") :]
     body = body[: body.rindex(b"\xe0\x7f\x10\x00")] + b"\xe0\x7f\x10\x00OW\0\0" + (4096 * 4096 * 8 * 4).to_bytes(4, "little")
     pack = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -197,7 +207,7 @@ def test_compressed_bomb_and_damage(tmp_path: Path) -> None:
     ds.compress(RLELossless)
     ds.Rows = ds.Columns = 10000
     ds.save_as(tmp_path / "bomb.dcm", enforce_file_format=True)
-    with pytest.raises(DicomError, match="too large for .* compressed bytes"):
+    with pytest.raises(DicomError, match=r"too large for .* compressed bytes"):
         read(tmp_path / "bomb.dcm")
     ds.Rows, ds.Columns = 4, 6
     ds.save_as(tmp_path / "bad.dcm", enforce_file_format=True)

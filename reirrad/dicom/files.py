@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from reirrad.dicom.identity import Identity, identity_of
-from reirrad.dicom.parsing import DamagedFileError, quiet, read_header, reading
+from reirrad.dicom.parsing import DamagedFileError, read_header, reading
 from reirrad.dicom.values import text
 from reirrad.errors import DicomError, Notice, printable
 
@@ -228,9 +228,3 @@ def _walk(folder: Path, root: Path, notices: list[Notice]) -> Iterator[tuple[Pat
                 yield target, shown
             else:
                 notices.append(Notice("not_a_file", f"{shown} is not a regular file (a pipe, socket or device) and was not opened."))
-
-
-def quiet_scan(folder: Path, root: Path) -> Scan:
-    """`scan` with the warnings of pydicom suppressed once for all files, which is faster."""
-    with quiet():
-        return scan(folder, root)

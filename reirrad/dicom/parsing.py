@@ -119,7 +119,11 @@ def reading(file: str) -> Iterator[None]:
         except RecursionError:
             raise DamagedFileError(f"{file} cannot be read: its sequences are nested deeper than any radiotherapy object needs.") from None
         except PARSE_ERRORS as error:
-            kind = "the system refused to open it" if isinstance(error, OSError) else f"its content does not parse as DICOM ({type(error).__name__})"
+            kind = (
+                "the system refused to open it"
+                if isinstance(error, OSError) and error.errno
+                else f"its content does not parse as DICOM ({type(error).__name__})"
+            )
             raise DamagedFileError(f"{file} cannot be read: {kind}. Export the DICOM object again or take the file away.") from None
 
 
@@ -135,7 +139,7 @@ class _Checked:
         self.name = ""
 
     def read(self, n: int = -1) -> bytes:
-        # n == 8: the header of the next element, absent at a proper end; n == 8192: search for a delimiter (both checked again later)
+        # n == 8: header of the next element, absent at a proper end; n == 8192: search for a delimiter; both lengths are checked again later
         data = self._file.read(min(n, self._size + 1))
         if len(data) < n and (self._file.tell() > self._size or (n not in (1, 8, 8192)) or (n == 8 and data.strip(b"\0"))):
             raise DamagedFileError(

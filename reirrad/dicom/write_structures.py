@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from pydicom.charset import default_encoding
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -70,7 +71,8 @@ def _contours(study: Study, structure: Structure, ct: CtGeometry) -> Dataset:
     k = structure.number
     item.ROIDisplayColor = [64 + 61 * k % 192, 64 + 97 * k % 192, 64 + 149 * k % 192]
     item.ReferencedROINumber = k
-    item.ContourSequence = [_contour(study, contour, ct) for contour in structure.contours]
+    if structure.contours:  # the sequence may be absent, not empty (DICOM PS3.3 C.8.8.6)
+        item.ContourSequence = [_contour(study, contour, ct) for contour in structure.contours]
     return item
 
 
@@ -86,4 +88,5 @@ def _contour(study: Study, contour: Contour, ct: CtGeometry) -> Dataset:
     text = "\\".join(f"{value:.3f}".rstrip("0").rstrip(".") for value in (np.round(contour.points_mm, 3) + 0.0).ravel().tolist()).encode()
     text += b" " * (len(text) % 2)
     item[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, False, True)
+    item.set_original_encoding(False, True, default_encoding)  # explicit VR, little endian: pydicom then copies the text
     return item

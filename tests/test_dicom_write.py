@@ -1,0 +1,224 @@
+import dataclasses
+import datetime as dt
+import shutil
+import subprocess
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import ExplicitVRLittleEndian
+
+from reirrad.dicom.write import Study, ds_text, ds_texts, uid_from_text, write_dataset
+from reirrad.dicom.write_dose import rt_dose
+from reirrad.dicom.write_image import CtGeometry, ct_slice
+from reirrad.dicom.write_plan import Arc, rt_plan
+from reirrad.dicom.write_structures import rt_structure_set
+from reirrad.dose import DoseGrid
+from reirrad.errors import GeometryError
+from reirrad.grid import Grid
+from reirrad.structures import Contour, Structure
+
+STUDY = Study("test", "Made^Up", "MADE-1", dt.date(2021, 3, 1), uid_from_text("frame"), "F", "Test", "Made data.")
+CT = CtGeometry(-50.3, -40.7, 2.25, np.array([-3.3, -0.3, 2.7, 5.7]))
+RING = Contour(np.array([[1.0, 2.0, 2.7], [11.12345, 2.0, 2.7], [6.0, -1e-9, 2.7]]))
+AWAY = Contour(RING.points_mm + np.array([0.0, 0.0, 1.2]), xor=True)
+STRUCTURES = [Structure("Bladder", 4, (RING, AWAY), "ORGAN"), Structure("Empty", 9, ())]
+ARCS = [Arc(181, 179, True), Arc(30, 300, False, 20, 15)]
+
+
+def some_dose():
+    grid = Grid(np.eye(3), -20.25 + 2.5 * np.arange(7), 3.125 + 3.0 * np.arange(5), -7.7 + 2.0 * np.arange(4))
+    dose = np.arange(140, dtype=np.float32).reshape(4, 5, 7) * np.float32(0.37)
+    return DoseGrid(grid, dose, STUDY.frame_uid)
+
+
+def everything():
+    plan = rt_plan(STUDY, "Pelvis 54/45", 54.0, 30, ARCS, (1.5, -2.0, 3.25), {"PTV_5400": 54.0, "PTV_4500": 45.0}, reviewer="Made^Reviewer")
+    return {
+        "CT": ct_slice(STUDY, CT, 2, np.arange(-1024, -1024 + 15 * 100, 100, dtype=np.int16).reshape(3, 5)),
+        "RTSTRUCT": rt_structure_set(STUDY, STRUCTURES, CT, "Pelvis"),
+        "RTPLAN": plan,
+        "RTDOSE": rt_dose(STUDY, some_dose(), comment="Test dose"),
+    }
+
+
+# Modules the standard leaves to the user that our objects have.
+OPTIONAL_MODULES = {
+    "CT": (),
+    "RTSTRUCT": (),
+    "RTPLAN": ("rt-prescription", "rt-patient-setup", "rt-fraction-scheme", "rt-beams", "approval", "frame-of-reference"),
+    "RTDOSE": ("general-image", "image-plane", "image-pixel", "multi-frame", "frame-of-reference"),
+}
+
+
+def missing(ds):
+    """Attributes of type 1 or 2 that the tables of the standard ask of the modules of an object, but are not there."""
+    tables = pytest.importorskip("highdicom._standard_utils")
+    modules = tables.get_iod_module_map()[tables.get_sop_class_iod_map()[ds.SOPClassUID]]
+    wanted = [a for m in modules if m["usage"] == "M" or m["key"] in OPTIONAL_MODULES[ds.Modality] for a in tables.get_module_attribute_map()[m["key"]]]
+    found = []
+    for attribute in wanted:
+        items = [ds]
+        for keyword in attribute["path"]:
+            items = [child for item in items if keyword in item for child in item[keyword].value]
+        for item in items:
+            absent = attribute["keyword"] not in item
+            if attribute["type"] in ("1", "2") and (absent or (attribute["type"] == "1" and item[attribute["keyword"]].is_empty)):
+                found.append(".".join([*attribute["path"], attribute["keyword"]]))
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("kind", ["CT", "RTSTRUCT", "RTPLAN", "RTDOSE"])
+def test_objects_hold_what_the_standard_asks_for(kind):
+    assert missing(everything()[kind]) == []
+
+
+def test_the_checker_finds_what_is_missing():
+    made = everything()
+    del made["RTDOSE"].DoseUnits
+    made["RTSTRUCT"].StructureSetLabel = ""
+    del made["RTPLAN"].FractionGroupSequence[0].NumberOfBeams
+    del made["RTPLAN"].BeamSequence[1].BeamNumber
+    assert missing(made["RTDOSE"]) == ["DoseUnits"]
+    assert missing(made["RTSTRUCT"]) == ["StructureSetLabel"]
+    assert missing(made["RTPLAN"]) == ["BeamSequence.BeamNumber", "FractionGroupSequence.NumberOfBeams"]
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
+@pytest.mark.parametrize("kind", ["CT", "RTSTRUCT", "RTPLAN", "RTDOSE"])
+def test_dciodvfy_finds_no_fault(kind, tmp_path):
+    ds = everything()[kind]
+    if kind == "RTDOSE":  # dciodvfy of 2022 aborts on 32 bits
+        ds = rt_dose(STUDY, some_dose(), bits=16)
+    if kind == "RTSTRUCT":  # and does not know CLOSEDPLANAR_XOR
+        ds = rt_structure_set(STUDY, [Structure("Bladder", 4, (RING,), "ORGAN"), STRUCTURES[1]], CT, "Pelvis")
+    write_dataset(ds, tmp_path / "object.dcm")
+    run = subprocess.run(["dciodvfy", tmp_path / "object.dcm"], capture_output=True, text=True, check=False)
+    assert [line for line in run.stderr.splitlines() if line.startswith(("Error", "Warning"))] == []
+    assert run.returncode == 0
+
+
+def test_objects_are_linked_from_dose_to_image():
+    made = everything()
+    assert made["RTDOSE"].ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID == made["RTPLAN"].SOPInstanceUID
+    assert made["RTPLAN"].ReferencedStructureSetSequence[0].ReferencedSOPInstanceUID == made["RTSTRUCT"].SOPInstanceUID
+    contour = made["RTSTRUCT"].ROIContourSequence[0].ContourSequence[0]
+    assert contour.ContourImageSequence[0].ReferencedSOPInstanceUID == made["CT"].SOPInstanceUID
+    assert {ds.FrameOfReferenceUID for ds in made.values()} == {STUDY.frame_uid}
+    assert {ds.StudyInstanceUID for ds in made.values()} == {STUDY.study_uid}
+    assert len({ds.SeriesInstanceUID for ds in made.values()}) == 4
+
+
+def test_uids_are_valid_and_always_the_same():
+    assert STUDY.uid("CT", 1) == "2.25.336138701219471191640345067234488666909"
+    assert uid_from_text("a").is_valid
+    assert uid_from_text("a", "b") != uid_from_text("ab")
+
+
+def test_decimal_strings_have_at_most_16_characters(tmp_path):
+    for ds in everything().values():
+        write_dataset(ds, tmp_path / "object.dcm")
+        for element in pydicom.dcmread(tmp_path / "object.dcm").iterall():
+            if element.VR == "DS" and not element.is_empty:
+                values = element.value if element.VM > 1 else [element.value]
+                assert max(len(str(value)) for value in values) <= 16
+
+
+def test_numbers_as_text():
+    assert ds_texts([2.5, -0.0, 100.0, 1e20, 0.1 + 0.2]) == ["2.5", "0", "100", "1e+20", "0.3"]
+    assert abs(float(ds_text(-1234.56789012345678)) + 1234.56789012345678) < 1e-9
+
+
+@pytest.mark.parametrize("deflated", [False, True])
+def test_files_are_the_same_bytes_each_time(tmp_path, deflated):
+    for name in ("a", "b"):
+        write_dataset(everything()["RTDOSE"], tmp_path / name, deflated=deflated)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert pydicom.dcmread(tmp_path / "a").file_meta.TransferSyntaxUID.is_deflated is deflated
+
+
+def test_ct_pixels_come_back_as_hounsfield_units():
+    ds = everything()["CT"]
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    hu = ds.pixel_array * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
+    assert hu.shape == (3, 5)
+    assert (hu[0, 0], hu[0, 1], hu[2, 4]) == (-1024, -924, 376)
+    assert ds.ImagePositionPatient == [-50.3, -40.7, 2.7]
+    assert (ds.SliceThickness, list(ds.PixelSpacing)) == (3.0, [2.25, 2.25])
+
+
+def test_contours_come_back_to_a_thousandth_of_a_millimetre(tmp_path):
+    write_dataset(everything()["RTSTRUCT"], tmp_path / "s.dcm", deflated=True)
+    ds = pydicom.dcmread(tmp_path / "s.dcm")
+    first, second = ds.ROIContourSequence[0].ContourSequence
+    assert list(first.ContourData) == [1.0, 2.0, 2.7, 11.123, 2.0, 2.7, 6.0, 0.0, 2.7]
+    assert (first.ContourGeometricType, second.ContourGeometricType) == ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+    assert "ContourImageSequence" not in second  # 3.9 mm lies between two images
+    assert [(r.ROINumber, r.ROIName) for r in ds.StructureSetROISequence] == [(4, "Bladder"), (9, "Empty")]
+    assert [o.RTROIInterpretedType for o in ds.RTROIObservationsSequence] == ["ORGAN", ""]
+    assert "ContourSequence" not in ds.ROIContourSequence[1]
+
+
+def test_plan_says_fractions_prescription_and_where_the_gantry_goes():
+    ds = everything()["RTPLAN"]
+    group = ds.FractionGroupSequence[0]
+    assert (group.NumberOfFractionsPlanned, group.NumberOfBeams) == (30, 2)
+    assert sum(float(b.BeamDose) for b in group.ReferencedBeamSequence) == pytest.approx(1.8)
+    assert [(d.DoseReferenceDescription, d.TargetPrescriptionDose) for d in ds.DoseReferenceSequence] == [("PTV_5400", 54.0), ("PTV_4500", 45.0)]
+    assert (ds.ApprovalStatus, str(ds.ReviewerName)) == ("APPROVED", "Made^Reviewer")
+    first, second = ds.BeamSequence
+    assert [float(c.GantryAngle) for c in second.ControlPointSequence][:2] == [30.0, 20.0]
+    assert float(second.ControlPointSequence[-1].GantryAngle) == 300.0
+    assert first.NumberOfControlPoints == len(first.ControlPointSequence) == 37
+    weights = [float(c.CumulativeMetersetWeight) for c in first.ControlPointSequence]
+    assert (weights[0], weights[-1]) == (0.0, 1.0)
+    assert np.all(np.diff(weights) > 0)
+    for point in first.ControlPointSequence:
+        leaves = np.array(point.BeamLimitingDevicePositionSequence[-1].LeafJawPositions, float).reshape(2, 60)
+        assert np.all(leaves[0] <= leaves[1])
+
+
+def test_a_plan_without_a_reviewer_is_unapproved():
+    ds = rt_plan(STUDY, "P", 30.0, 5, ARCS[:1], (0.0, 0.0, 0.0), {})
+    assert ds.ApprovalStatus == "UNAPPROVED"
+    assert "ReviewerName" not in ds
+
+
+@pytest.mark.parametrize(("bits", "step_gy", "error_gy"), [(32, None, 1e-8), (16, None, 51.43 / 65535 / 2), (16, 0.005, 0.0025), (32, 0.001, 0.0005)])
+def test_dose_comes_back_within_half_a_step(bits, step_gy, error_gy, tmp_path):
+    dose = some_dose()
+    write_dataset(rt_dose(STUDY, dose, bits=bits, step_gy=step_gy), tmp_path / "d.dcm", deflated=True)
+    ds = pydicom.dcmread(tmp_path / "d.dcm")
+    assert len(str(ds.DoseGridScaling)) <= 16
+    back = ds.pixel_array * float(ds.DoseGridScaling)
+    assert np.abs(back - dose.dose_gy).max() <= error_gy * 1.0001
+    assert (ds.ImagePositionPatient, list(ds.PixelSpacing)) == ([-20.25, 3.125, -7.7], [3.0, 2.5])
+    assert list(ds.GridFrameOffsetVector) == [0, 2, 4, 6]
+    assert (ds.DoseUnits, ds.DoseType, ds.DoseSummationType, ds.BitsAllocated) == ("GY", "PHYSICAL", "PLAN", bits)
+
+
+def test_a_turned_grid_keeps_its_place():
+    turn = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    grid = Grid(turn, np.array([1.0, 3.0]), np.array([4.0, 5.0, 6.0]), np.array([7.0]))
+    ds = rt_dose(dataclasses.replace(STUDY, comments=""), DoseGrid(grid, np.zeros((1, 3, 2), np.float32), STUDY.frame_uid))
+    assert "PatientComments" not in ds
+    # u runs along y, v along -x: the first voxel (u 1, v 4, w 7) is at x = -4, y = 1
+    assert [float(v) for v in ds.ImagePositionPatient] == [-4, 1, 7]
+    assert [float(v) for v in ds.ImageOrientationPatient] == [0, 1, 0, -1, 0, 0]
+    assert (list(ds.PixelSpacing), ds.SliceThickness, ds.DoseGridScaling > 0) == ([1, 2], None, True)
+
+
+def test_a_single_row_of_voxels_has_a_nominal_spacing():
+    grid = Grid(np.eye(3), np.array([0.5]), np.array([1.5, 4.0]), np.array([0.0, 1.0]))
+    assert list(rt_dose(STUDY, DoseGrid(grid, np.ones((2, 2, 1), np.float32))).PixelSpacing) == [2.5, 1]
+
+
+def test_a_dose_too_large_for_its_step_is_refused():
+    with pytest.raises(GeometryError, match=r"51\.43 Gy does not fit 16 bits at 0\.0005 Gy"):
+        rt_dose(STUDY, some_dose(), step_gy=0.0005, bits=16)
+
+
+def test_uneven_voxels_are_refused():
+    grid = Grid(np.eye(3), np.array([0.0, 1.0, 2.5]), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    with pytest.raises(GeometryError, match="column spacing of a dose grid is uneven"):
+        rt_dose(STUDY, DoseGrid(grid, np.zeros((2, 2, 3), np.float32)))
