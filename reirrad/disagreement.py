@@ -265,7 +265,7 @@ def _values(points_mm: Float64, volumes_cc: Float64, dose: DoseGrid, factor: flo
 
 def _nearest_step(falling_gy: Float64, filled_cc: Float64, asked_cc: float) -> float:
     """Lower edge of the bin whose cumulative volume is nearest: where many voxels have one dose, a whole step below it."""
-    edges = np.arange(int(falling_gy[0] / BIN_GY) + 2) * BIN_GY
-    n_above = np.searchsorted(-falling_gy, -edges, side="right")
-    above = np.concatenate([[0.0], filled_cc])[n_above]
-    return float(edges[np.abs(above - asked_cc).argmin()])
+    bins = np.floor(falling_gy / BIN_GY)
+    edges = np.arange(bins[0] + 1)
+    n_above = np.searchsorted(-bins, -edges, side="right")
+    return BIN_GY * float(edges[np.abs(filled_cc[n_above - 1] - asked_cc).argmin()])

@@ -285,13 +285,13 @@ def _with_interval_notices(case: Case) -> Case:
         )
     elif days < -OVERLAP_DAYS:
         raise CaseFileError(
-            f"The proposed course starts {-days} days before a prior course was completed; the dates (starts, completed) cannot both be right. "
+            f"The proposed course starts {-days} day(s) before a prior course was completed; the dates (starts, completed) cannot both be right. "
             "Correct them in the case file."
         )
     elif days < 0:
-        message = f"The proposed course starts {-days} days before a prior course was completed: the interval is negative. Check the dates."
+        message = f"The proposed course starts {-days} day(s) before a prior course was completed: the interval is negative. Check the dates."
         notices.append(Notice("interval_negative", message))
     elif days < SHORT_INTERVAL_DAYS:
-        message = f"Only {days} days lie between the end of the last prior course and the start of the proposed one: less than six months."
+        message = f"Only {days} day(s) lie between the end of the last prior course and the start of the proposed one: less than six months."
         notices.append(Notice("interval_short", message))
     return replace(case, notices=tuple(notices))

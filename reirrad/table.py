@@ -104,9 +104,9 @@ def _limits(assessment: Assessment) -> Group:
         table.add_row(
             Text(_name(structure) if structure != above else ""),
             Text(_quantity(finding)),
-            ("≥ " if finding.is_lower_bound else "") + ("–" if finding.value is None else f"{finding.value:.1f}"),
+            ("≥ " if finding.is_lower_bound else "") + _amount(finding, finding.value),
             f"{limit.comparator} {limit.limit:g} {limit.unit}",
-            "–" if finding.margin is None else f"{finding.margin:+.1f}",
+            _amount(finding, finding.margin, "+"),
             Text(word, style=style),
             Text(
                 f"{printable(short, 40)}{'' if limit.status in ('VERIFIED', 'user') else f' {limit.status}'}{'' if limit.level == 'mandatory' else ', optimal'}"
@@ -122,6 +122,16 @@ def _quantity(finding: Finding) -> str:
     limit = finding.limit
     kind = "physical" if limit.quantity == "physical" else f"{limit.quantity} α/β {limit.alpha_beta_gy:g}"
     return f"{limit.metric} {kind}, {'all courses' if limit.scope == 'cumulative' else 'this course'}"
+
+
+def _amount(finding: Finding, amount: float | None, sign: str = "") -> str:
+    """A value or margin with as many decimals as it takes to see on which side of its limit it is."""
+    if amount is None or finding.margin is None:
+        return "–"
+    decimals = 2 if finding.limit.unit == "cc" and finding.limit.limit < 10 else 1
+    if finding.margin != 0 and round(finding.margin, decimals) == 0:
+        decimals = 4
+    return f"{amount:{sign}.{decimals}f}"
 
 
 def _notices(assessment: Assessment) -> Group:

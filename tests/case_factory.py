@@ -52,7 +52,8 @@ def limit(metric: str = "Dmax", value: float = 50.0, organ: str = "rectum", quan
     """Limit of an organ at alpha/beta 3 Gy."""
     alpha_beta = more.pop("alpha_beta_gy", None if quantity == "physical" else 3.0)
     name = more.pop("id", f"{organ}-{metric}")
-    return Limit(**EXAMPLE | {"id": name, "organ": organ, "metric": parse_metric(metric), "limit": value} | {"quantity": quantity, "scope": scope, "alpha_beta_gy": alpha_beta} | more)  # fmt: skip
+    stated = {"id": name, "organ": organ, "metric": parse_metric(metric), "limit": value, "quantity": quantity, "scope": scope, "alpha_beta_gy": alpha_beta}
+    return Limit(**EXAMPLE | stated | more)
 
 
 def organ_dose(*deliveries: tuple[int, int, Sequence[float]], volumes_cc: Sequence[float], edge_gy: Sequence[Sequence[float]] | None = None) -> OrganDose:
@@ -139,6 +140,7 @@ def write_course(
     plan: Mapping[str, Any] | None = None,
     dose: Mapping[str, Any] | None = None,
     ct_series: str = "1.2.3.9.2",
+    structures: Mapping[str, Any] | None = None,
     **patient: Any,
 ) -> Path:
     """RTDOSE, RTPLAN (unless fractions are None), RTSTRUCT (a box Rectum by default; none for ()) and three CT planes."""
@@ -150,7 +152,7 @@ def write_course(
         prescription = float(np.max(gy))
         objects.append(dicom.plan(p, [(fractions, (1, 2))], prescription, **{"ReferencedStructureSetSequence": reference, **dict(plan or {})}))
     if rois:
-        objects.append(dicom.structure_set(s, rois, frame))
+        objects.append(dicom.structure_set(s, rois, frame, **dict(structures or {})))
     planes = [dicom.ct(k, tag=number, ImagePositionPatient=[-250, -240, -20.0 + 5 * k], SeriesInstanceUID=ct_series) for k in range(6)]
     for k, ds in enumerate([*objects, *planes]):
         if "FrameOfReferenceUID" in ds:
@@ -170,15 +172,18 @@ COURSES = """
 """
 
 
-def write_case(
-    folder: Path, text: str = "constraints: limits.yaml", courses: str = COURSES, limits: str | None = LIMITS, both: bool = True, **more: Any
-) -> Path:
-    """A case of 30 Gy in 10 and 20 Gy in 5 with one limit: EQD2 at 3 Gy is 36 + 28 = 64 Gy in the whole rectum."""
+def write_case_file(folder: Path, text: str = "constraints: limits.yaml", courses: str = COURSES, limits: str = LIMITS) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    if both:
-        write_course(folder / "c1", 1, 30, 10, **more)
-        write_course(folder / "c2", 2, 20, 5, **more)
     (folder / "case.yaml").write_text(f"case: two\ncourses:{courses}{text}\n", encoding="utf-8")
-    if limits is not None:
-        (folder / "limits.yaml").write_text(limits, encoding="utf-8")
+    (folder / "limits.yaml").write_text(limits, encoding="utf-8")
     return folder
+
+
+def write_case(
+    folder: Path, text: str = "constraints: limits.yaml", courses: str = COURSES, limits: str = LIMITS, *, both: bool = True, **of_both: Any
+) -> Path:
+    """A case of 30 Gy in 10 and 20 Gy in 5 with one limit: EQD2 at 3 Gy is 36 + 28 = 64 Gy in the whole rectum. With both=False without their files."""
+    if both:
+        write_course(folder / "c1", 1, 30, 10, **of_both)
+        write_course(folder / "c2", 2, 20, 5, **of_both)
+    return write_case_file(folder, text, courses, limits)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reirrad.accumulation import OrganDose, accumulate, deliveries
+from reirrad.accumulation import OrganDose, _extremes, accumulate, deliveries
 from reirrad.course import Component, Course, Phase
 from reirrad.dose import DoseGrid
 from reirrad.grid import Grid
@@ -81,6 +81,7 @@ def test_sequential_phases_are_blocks_of_their_own():
     assert deliveries((Phase("a", (), 25), Phase("b", (), 8))) == [(25, {0: 1.0}), (8, {1: 1.0})]
 
 
+@pytest.mark.hazard("H02")
 def test_concurrent_phases_share_their_sessions():
     a, b, c = Phase("a", (), 25), Phase("b", (), 20, concurrent=True), Phase("c", (), 30, concurrent=True)
     blocks = deliveries((a, b, c))
@@ -104,6 +105,7 @@ def test_blocks_hold_every_session_and_all_dose_once(listed):
     assert sum(n for n, _ in blocks) == Course("c", "prior", phases, "").fractions
 
 
+@pytest.mark.hazard("H25")
 @settings(max_examples=25, deadline=None)
 @given(st.lists(phase_lists, min_size=1, max_size=3), st.floats(1, 12))
 def test_any_courses_equal_the_sum_over_their_sessions(listed, alpha_beta):
@@ -122,6 +124,7 @@ def test_any_courses_equal_the_sum_over_their_sessions(listed, alpha_beta):
 # golden numbers
 
 
+@pytest.mark.hazard("H02", "H25")
 @pytest.mark.parametrize("row", GOLDEN["course"], ids=lambda row: row["name"])
 def test_phases_of_a_course(row):
     phases = [phase(uniform(p["dose_gy"]), p["fractions"], p.get("concurrent", False)) for p in row["phases"]]
@@ -131,6 +134,7 @@ def test_phases_of_a_course(row):
     assert abs(found.mean_gy() - row.get("not_gy", 0)) > 1
 
 
+@pytest.mark.hazard("H02")
 @pytest.mark.parametrize("row", GOLDEN["partial"])
 def test_partial_delivery(row):
     part = row["delivered"] / row["planned"]
@@ -144,6 +148,7 @@ def test_two_courses_do_not_share_sessions():
     assert sums(one, other).eqd2(2.0).mean_gy() == pytest.approx(37.5, abs=1e-4)
 
 
+@pytest.mark.hazard("H25")
 def test_components_of_a_phase_are_added_before_they_are_converted():
     beams = Phase("beams", (Component(uniform(12.0)), Component(uniform(1.0), 18.0)), 5)
     assert sums(course(beams)).eqd2(3.0).mean_gy() == pytest.approx(30 * (6 + 3) / 5, abs=1e-4)
@@ -166,6 +171,7 @@ def valley(x, y, z):
     return 20 + 0.9 * (x + 42) + 0.05 * (y - 216) ** 2
 
 
+@pytest.mark.hazard("H25")
 def test_every_voxel_has_its_own_dose_per_fraction():
     one, other = filled(hills), filled(valley)
     dose = sums(course(phase(one, 25)), course(phase(other, 5)))
@@ -183,6 +189,7 @@ def slope(x, y, z, towards):
     return 20 + towards * (x + 25) + 0.02 * (y - 216) * (z + 18)
 
 
+@pytest.mark.hazard("H21")
 @pytest.mark.parametrize("alpha_beta", [0.5, 2.0, 3.0, 6.0, 10.0, 50.0])
 def test_the_maximum_on_the_surface_is_found_at_any_alpha_beta(alpha_beta):
     """Courses that fall in opposite directions: where the sum is largest depends on alpha/beta."""
@@ -205,9 +212,19 @@ def test_the_maximum_on_the_surface_is_found_at_any_alpha_beta(alpha_beta):
     assert physical.max_gy() == pytest.approx(max(both.max(), physical.dose_gy.max()), rel=1e-5)
 
 
+def test_a_surface_point_that_is_first_only_between_extreme_alpha_betas_is_kept():
+    """Deliveries of 1 and 100 sessions; sums of D and of D2/n: (60, 36), (20, 400), (46, 265). The third is the largest at alpha/beta 10: 636, 600, 725."""
+    one = np.repeat([0.0, 20.0, 16.0], 100).astype(np.float32)
+    many = np.repeat([60.0, 0.0, 30.0], 100).astype(np.float32)
+    kept = _extremes(np.array([one, many]), np.array([1, 100]), np.array([0, 0]))
+    assert np.any(kept >= 200)
+    assert kept.size < 300
+
+
 # frames
 
 
+@pytest.mark.hazard("H12")
 def test_a_transform_takes_points_to_the_frame_of_the_dose():
     c, s = np.cos(np.radians(25)), np.sin(np.radians(25))
     matrix = np.array([[c, -s, 0, 104.0], [s, c, 0, -33.0], [0, 0, 1, 7.5], [0, 0, 0, 1]])
@@ -233,6 +250,7 @@ def test_the_identity_changes_nothing():
 # what is unknown
 
 
+@pytest.mark.hazard("H04")
 def test_dose_outside_one_grid_is_unknown_in_the_sum_and_known_in_the_other_course():
     whole, half = course(phase(uniform(50.0), 25)), course(phase(filled(lambda x, y, z: 20.0, U, V, W[:5]), 5))
     dose = sums(whole, half)
@@ -244,6 +262,7 @@ def test_dose_outside_one_grid_is_unknown_in_the_sum_and_known_in_the_other_cour
     assert dose.eqd2(2.0).known().max_gy() == pytest.approx(50 + 20 * (4 + 2) / 4, abs=1e-4)
 
 
+@pytest.mark.hazard("H04")
 def test_a_course_that_does_not_reach_the_organ_is_unknown_not_zero():
     away = course(phase(filled(lambda x, y, z: 20.0, U + 500), 5))
     dose = sums(away, course(phase(uniform(50.0), 25)))
@@ -255,6 +274,7 @@ def test_a_course_that_does_not_reach_the_organ_is_unknown_not_zero():
     assert alone.eqd2(2.0).known().dose_gy.size == 0
 
 
+@pytest.mark.hazard("H04")
 def test_concurrent_plans_of_which_one_does_not_reach_are_unknown():
     beside = filled(lambda x, y, z: 20.0, U, V, W[:5])
     dose = sums(course(phase(uniform(50.0), 25), phase(beside, 20, concurrent=True)))

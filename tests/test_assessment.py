@@ -34,6 +34,7 @@ def said(assessment: Assessment, code: str) -> list[Notice]:
 # ------------------------------------------------------------------------------------------------------- doses
 
 
+@pytest.mark.hazard("H25")
 def test_even_doses_of_two_courses() -> None:
     """30 Gy in 10 is 36 Gy at alpha/beta 3 Gy, 20 Gy in 5 is 28 Gy."""
     seen: list[str] = []
@@ -49,6 +50,7 @@ def test_even_doses_of_two_courses() -> None:
     assert (assessment.verdict, assessment.limit_sets, seen) == ("within", ("limits.yaml",), ["Rectum"])
 
 
+@pytest.mark.hazard("H21", "H25")
 def test_dose_rising_along_x() -> None:
     """D = x + 8 in 5 fractions, from 3 to 28 Gy in the box: mean 15.5; the hottest 2 of 7.5 cc reach 6 2/3 mm in, to 21 1/3 Gy.
 
@@ -73,6 +75,7 @@ def test_order_of_courses_does_not_matter_for_sums() -> None:
     assert [s.values["max_gy"] for s in one.physical] == [s.values["max_gy"] for s in reversed(two.physical)]
 
 
+@pytest.mark.hazard("H06")
 def test_alpha_beta_of_the_case_and_of_the_limit() -> None:
     """At 5 Gy: 30 (3 + 5) / 7 + 20 (4 + 5) / 7 = 60 Gy. The limit keeps its own 3 Gy: 64 Gy."""
     assessment = result(two_courses(alpha_beta_gy={"rectum": 5.0}), limit("Dmax", 80.0))
@@ -81,6 +84,7 @@ def test_alpha_beta_of_the_case_and_of_the_limit() -> None:
     assert assessment.findings[0].value == 64.0
 
 
+@pytest.mark.hazard("H06", "H14")
 def test_two_structures_of_one_organ_are_judged_each() -> None:
     left, right = box_structure("Kidney_L", number=1), box_structure("Kidney_R", number=2)
     assessment = result(two_courses(organs=[(left, "kidney"), (right, "kidney")]), limit("Dmax", 80.0, organ="kidney"), limit("Dmean", 10.0))
@@ -90,6 +94,7 @@ def test_two_structures_of_one_organ_are_judged_each() -> None:
 # ------------------------------------------------------------------------------------------------------- unknown dose
 
 
+@pytest.mark.hazard("H04")
 def test_part_of_the_organ_outside_one_grid() -> None:
     """The first grid ends at z = -5 mm, the organ at -2.5 mm: 2.5 of 15 mm are unknown.
 
@@ -114,6 +119,7 @@ def test_part_of_the_organ_outside_one_grid() -> None:
     assert notice.message == '17 % (1.2 cc) of structure "Rectum" lies outside the dose grid of course "first"; dose there is unknown, not zero.'
 
 
+@pytest.mark.hazard("H04")
 def test_whole_organ_outside_a_grid_is_said_as_100_percent() -> None:
     far = box_structure("Rectum", planes=(100.0, 105.0))
     assessment = result(two_courses(organs=[(far, "rectum")]))
@@ -121,12 +127,14 @@ def test_whole_organ_outside_a_grid_is_said_as_100_percent() -> None:
     assert [n.message.split(" of")[0] for n in said(assessment, "dose_grid_truncates_structure")] == ["100 % (5 cc)"] * 2
 
 
+@pytest.mark.hazard("H04")
 def test_statistics_without_a_floor_take_zero_where_unknown() -> None:
     found = statistics(organ_dose((0, 5, [NAN, 60.0]), volumes_cc=[3.0, 1.0]).physical(0))
     assert found.lower_bounds == pytest.approx({"max_gy": 60, "mean_gy": 15, "D0.03cc_gy": 60, "D0.1cc_gy": 60, "D1cc_gy": 45, "D2cc_gy": 15})
     assert set(found.values.values()) == {None}
 
 
+@pytest.mark.hazard("H15")
 def test_structure_smaller_than_a_metric_has_no_such_value() -> None:
     """2.5 x 20 x 15 mm3 = 0.75 cc."""
     small = box_structure(box=(0.0, 2.5, 15.0, 35.0))
@@ -139,6 +147,7 @@ def test_structure_smaller_than_a_metric_has_no_such_value() -> None:
     assert organ.cumulative.lower_bounds == {}
 
 
+@pytest.mark.hazard("H15")
 def test_structure_without_contours() -> None:
     assessment = result(two_courses(organs=[(Structure("Rectum\n", 1, ()), "rectum")]), limit("Dmax", 80.0))
     (organ,) = assessment.organs
@@ -155,6 +164,7 @@ def test_structure_without_contours() -> None:
 # ------------------------------------------------------------------------------------------------------- thickness of a single plane
 
 
+@pytest.mark.hazard("H07")
 def test_single_plane_takes_the_usual_distance_of_the_structure_set() -> None:
     """The other structure of the set has planes 5 mm apart: 25 x 20 x 5 mm3."""
     single = box_structure("Rectum", planes=(-10.0,))
@@ -163,6 +173,7 @@ def test_single_plane_takes_the_usual_distance_of_the_structure_set() -> None:
     assert assessment.organs[0].volume_cc == pytest.approx(2.5)
 
 
+@pytest.mark.hazard("H07")
 def test_single_plane_takes_the_distance_of_the_image() -> None:
     """CT planes 4 mm apart: 25 x 20 x 4 mm3."""
     one = two_courses(organs=[(box_structure("Rectum", planes=(-8.0,)), "rectum")])
@@ -174,6 +185,7 @@ def test_single_plane_takes_the_distance_of_the_image() -> None:
 # ------------------------------------------------------------------------------------------------------- limits without dose or structure
 
 
+@pytest.mark.hazard("H17")
 def test_own_limit_and_limit_of_a_mapped_organ_are_never_dropped() -> None:
     one = two_courses(missing=(("Sigma", "sigmoid"),))
     own, mapped, library = limit(organ="bladder", id="own"), limit(organ="sigmoid", id="mapped"), limit(organ="liver", id="library")
@@ -198,6 +210,7 @@ def test_structure_without_limit_is_named() -> None:
     assert said(result(two_courses(), limit()), "organ_without_limit") == []
 
 
+@pytest.mark.hazard("H17")
 def test_own_limit_for_other_fractions_is_said_not_to_apply() -> None:
     assessment = result(two_courses(), limit("Dmax", 80.0), limit("Dmax", 90.0, id="eight\x1b[31m", min_fractions=8))
     (notice,) = said(assessment, "limit_other_fractions")
@@ -205,6 +218,7 @@ def test_own_limit_for_other_fractions_is_said_not_to_apply() -> None:
     assert len(assessment.findings) == 1
 
 
+@pytest.mark.hazard("H24")
 @pytest.mark.parametrize(("starts", "status"), [(dt.date(2022, 1, 1), "not_evaluable"), (dt.date(2022, 1, 2), "pass")])
 def test_months_between_courses(starts: dt.date, status: str) -> None:
     """365 days are 11.99 months, 366 days 12.02."""
@@ -222,6 +236,7 @@ def test_case_without_proposed_course() -> None:
 # ------------------------------------------------------------------------------------------------------- LQ range
 
 
+@pytest.mark.hazard("H22")
 @pytest.mark.parametrize(
     ("gy", "code", "start"),
     [
@@ -256,6 +271,7 @@ def test_notices_of_case_course_and_organ_are_collected_once() -> None:
     assert [n.code for n in assessment.notices] == ["of_case", "of_course", "organ_without_limit"]
 
 
+@pytest.mark.hazard("H08")
 @pytest.mark.parametrize(
     ("found", "verdict"),
     [

@@ -121,6 +121,7 @@ def test_hostile_structure_names_are_names(read):
 COURSE = "courses:\n- {name: A, kind: prior, dicom: course1"
 
 
+@pytest.mark.hazard("H28")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -192,16 +193,19 @@ def test_what_cannot_be_meant_is_refused_with_its_line(read, text, message):
     assert refusal(read, text) == message
 
 
+@pytest.mark.hazard("H28")
 def test_every_problem_is_told_at_once(read):
     message = refusal(read, CASE.replace("course1", "/etc").replace("SBRT 2023", "CRT 2021") + "reference: X\n")
     assert [f"case.yaml:{line}:" in message for line in (6, 8, 15)] == [True, True, True]
 
 
+@pytest.mark.hazard("H24")
 def test_the_day_after_today_may_be_another_time_zone(read):
     assert read(CASE.replace("2021-04-16", "2024-01-02")).courses[0].completed == dt.date(2024, 1, 2)
     assert read(today=None).courses[0].completed == dt.date(2021, 4, 16)
 
 
+@pytest.mark.hazard("H38")
 def test_a_case_that_is_not_there(tmp_path, folder):
     with pytest.raises(CaseFileError, match=r"case\.yaml was not found; needed a case folder"):
         read_case_file(folder)
@@ -222,6 +226,7 @@ def test_the_schema_knows_the_keys_and_the_sample(read):
     assert not validator.is_valid({**sample, "alpha_beta_gy": {"rectum": 0}})
 
 
+@pytest.mark.hazard("H38")
 @pytest.mark.parametrize(
     ("relative", "message"),
     [
@@ -262,6 +267,7 @@ def archive(tmp_path):
     return archive
 
 
+@pytest.mark.hazard("H37")
 @pytest.mark.parametrize("inner", ["", "groin/"])
 def test_a_zip_is_a_folder_while_it_is_open(archive, inner):
     path = archive([(f"{inner}case.yaml", CASE), (f"{inner}course1/", ""), (f"{inner}course2/a.dcm", b"x"), ("__MACOSX/x", b"")])
@@ -289,6 +295,7 @@ def special(name, kind):
     return entry
 
 
+@pytest.mark.hazard("H33", "H38")
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
@@ -311,6 +318,7 @@ def test_hostile_zips_are_refused(archive, entries, message, tmp_path):
     assert sorted(tmp_path.rglob("*")) == sorted([*before, path])
 
 
+@pytest.mark.hazard("H38")
 def test_a_name_given_twice_is_refused(archive):
     with pytest.warns(UserWarning, match="Duplicate"):
         path = archive([("case.yaml", CASE), ("case.yaml", "other")])
@@ -332,6 +340,7 @@ def test_damaged_missing_and_encrypted_zips_are_refused(archive, tmp_path):
             pass
 
 
+@pytest.mark.hazard("H33")
 def test_a_zip_with_too_much_in_it_is_refused(archive, monkeypatch):
     monkeypatch.setattr(casefolder, "MOST_ENTRIES", 2)
     with pytest.raises(CaseFileError, match="holds 3 entries; a case may have at most 2"), open_case(archive([("a", ""), ("b", ""), ("c", "")])):

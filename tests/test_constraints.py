@@ -66,6 +66,7 @@ def test_ids_are_made_where_none_is_given(load):
     ]
 
 
+@pytest.mark.hazard("H06", "H17")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -109,6 +110,7 @@ def test_a_limit_that_could_never_be_exceeded_is_refused(load, changes, message)
     assert message in text
 
 
+@pytest.mark.hazard("H17")
 def test_an_optimal_limit_is_not_looser_than_the_mandatory_one(load):
     text = refusal(load, entry(limit_gy=90) + entry(limit_gy=110) + entry(level="optimal", limit_gy=91))
     assert text == "limits.yaml:3: [2]: the optimal limit 91 Gy is looser than the mandatory 90 Gy of the same organ and metric."
@@ -122,6 +124,7 @@ def test_an_optimal_limit_is_not_looser_than_the_mandatory_one(load):
     assert len(load(entry(limit_gy=90) + entry(level="optimal", limit_gy=110, min_interval_months=12, recovery="built_in"))) == 2
 
 
+@pytest.mark.hazard("H17")
 def test_two_limits_do_not_share_an_id(load):
     assert refusal(load, entry(id="a") + entry(id="a", limit_gy=90)) == 'limits.yaml:2: [1]: the id "a" is given twice; ids must differ.'
 
@@ -134,6 +137,7 @@ def test_a_file_is_a_list_of_limits(load):
 # ---- the library
 
 
+@pytest.mark.hazard("H13", "H17")
 def test_every_limit_of_the_library_has_its_evidence():
     limits = select(set_names())
     assert len({limit.id for limit in limits}) == len(limits)
@@ -148,6 +152,7 @@ def test_every_limit_of_the_library_has_its_evidence():
         assert limit.recovery != "built_in" or (limit.level == "optimal" and limit.min_interval_months)
 
 
+@pytest.mark.hazard("H17")
 @pytest.mark.parametrize(
     ("limit_id", "organ_key", "metric", "value", "caution", "unit", "level", "months"),
     [
@@ -176,12 +181,14 @@ def test_limits_by_fractions_hold_for_their_schedule_alone():
     assert found == {1: (14.0, 1), 3: (21.9, 3), 5: (30.0, 5)}
 
 
+@pytest.mark.hazard("H17")
 def test_a_limit_in_bed_is_the_same_dose_as_its_eqd2():
     (nieder,) = [limit for limit in load_set("spine") if limit.id == "cord-nieder2006"]
     assert (nieder.quantity, nieder.alpha_beta_gy) == ("BED", 2.0)
     assert nieder.caution / (1 + 2 / nieder.alpha_beta_gy) == 60.0  # Nieder 2006: 120 Gy2 is 60 Gy in fractions of 2 Gy
 
 
+@pytest.mark.hazard("H17")
 def test_cord_and_thecal_sac_are_kept_apart():
     assert {limit.organ for limit in load_set("spine") if limit.reference == "HYTEC_CORD"} == {"thecal_sac"}
     assert {limit.organ for limit in load_set("spine") if limit.reference == "NIEDER06"} == {"spinal_cord"}
@@ -206,6 +213,7 @@ GOOD = {
 }  # fmt: skip
 
 
+@pytest.mark.hazard("H17")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -38,6 +38,7 @@ def check(layers, polygons, origin, step, n=40):
     assert not found
 
 
+@pytest.mark.hazard("H21")
 def test_stars_of_several_layers_on_shifted_lattices():
     rng = np.random.default_rng(5)
     polygons = [star(rng) for _ in range(3)]
@@ -45,12 +46,14 @@ def test_stars_of_several_layers_on_shifted_lattices():
     check(list(enumerate(polygons)), polygons, origin, 0.73, 26)
 
 
+@pytest.mark.hazard("H07")
 def test_holes_and_an_island_in_a_hole():
     layers = [(0, SQUARE), (0, (1 + 0.7 * SQUARE)[::-1]), (0, 3 + 0.25 * SQUARE)]
     geometry = Polygon(SQUARE, [1 + 0.7 * SQUARE]).union(Polygon(3 + 0.25 * SQUARE))
     check(layers, [geometry], [[-0.37, -0.81]], 0.9, 14)
 
 
+@pytest.mark.hazard("H07")
 def test_a_keyhole_equals_a_hole():
     keyhole = np.array([[0, 0], [10, 0], [10, 10], [0, 10], [0, 5], [3, 5], [3, 7], [7, 7], [7, 3], [3, 3], [3, 5], [0, 5]], float)
     check([(0, keyhole)], [Polygon(SQUARE, [[(3, 3), (7, 3), (7, 7), (3, 7)]])], [[-0.37, -0.81]], 0.9, 14)
@@ -68,6 +71,7 @@ def test_full_cells_are_full_and_read_at_their_centre():
     np.testing.assert_allclose([c.x - c.column, c.y - c.row], np.full((2, 100), 0.5), atol=1e-12)
 
 
+@pytest.mark.hazard("H07")
 def test_a_bow_tie_counts_both_wings():
     bow = np.array([[0, 0], [10, 10], [10, 0], [0, 10]], float)
     c = cover(edges_of([(0, bow)]), np.array([[-0.3, -0.3]]), 0.05, 210, 210)
@@ -98,6 +102,7 @@ def test_a_line_covers_nothing():
     assert cover(edges_of([(0, line)]), np.zeros((1, 2)), 1.0, 12, 12).fraction.size == 0
 
 
+@pytest.mark.hazard("H21")
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=3, max_size=12), st.floats(0.3, 2.5))
 def test_signed_sums_of_any_simple_polygon(vertices, step):

@@ -65,6 +65,7 @@ SUMMATION = {
 }  # fmt: skip
 
 
+@pytest.mark.hazard("H02")
 @pytest.mark.parametrize(("doses", "its_plan", "maximum", "fractions"), SUMMATION.values(), ids=SUMMATION.keys())
 def test_dose_summation_types(tmp_path: Path, doses: list[Dataset], its_plan: Dataset, maximum: float, fractions: int) -> None:
     found = read(tmp_path, *doses, its_plan)
@@ -72,6 +73,7 @@ def test_dose_summation_types(tmp_path: Path, doses: list[Dataset], its_plan: Da
     np.testing.assert_allclose(found.phases[0].components[0].dose.dose_gy.sum() * found.phases[0].components[0].factor, voxels().sum() * 0.01, rtol=0.02)
 
 
+@pytest.mark.hazard("H03")
 def test_unused_doses_say_why(tmp_path: Path) -> None:
     found = read(tmp_path, dose(), dose("1.1", summation="BEAM", beams=[1]), plan())
     used = {e["sop_instance_uid"]: (e["used"], e["why"]) for e in found.inputs}
@@ -84,6 +86,7 @@ def test_beams_on_different_grids_stay_apart(tmp_path: Path) -> None:
     assert [float(c.dose.grid.u_mm[0]) for c in found.phases[0].components] == [-7, -6]
 
 
+@pytest.mark.hazard("H02")
 def test_fraction_groups_become_phases(tmp_path: Path) -> None:
     doses = [dose("1.1", voxels(12), summation="FRACTION", group=1), dose("1.2", voxels(8), summation="FRACTION", group=2)]
     found = read(tmp_path, *doses, plan(groups=[(6, (1,)), (2, (2,))]), fractions=8)
@@ -146,6 +149,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.hazard("H01", "H02", "H03", "H10", "H16", "H26", "H27")
 @pytest.mark.parametrize(("objects", "stated", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused(tmp_path: Path, objects: list[Dataset], stated: dict[str, Any], message: str) -> None:
     with pytest.raises(DicomError, match=message):
@@ -177,6 +181,7 @@ NOTICED = {
 }  # fmt: skip
 
 
+@pytest.mark.hazard("H02", "H03", "H10", "H16")
 @pytest.mark.parametrize(("objects", "stated", "expected", "maximum", "fractions"), NOTICED.values(), ids=NOTICED.keys())
 def test_noticed(tmp_path: Path, objects: list[Dataset], stated: dict[str, Any], expected: set[str], maximum: float, fractions: int) -> None:
     found = read(tmp_path, *objects, **stated)
@@ -194,6 +199,7 @@ def test_ion_plan_of_protons(tmp_path: Path) -> None:
     assert (found.radiation, max_gy(found)) == ("proton", 22.0)
 
 
+@pytest.mark.hazard("H02", "H03")
 def test_phases_of_one_folder(tmp_path: Path) -> None:
     objects = [
         dose(),
@@ -227,6 +233,7 @@ def test_no_folder_at_all(tmp_path: Path) -> None:
         read_course("C1", "prior", None, tmp_path, phases=[Request(plan="P1")])
 
 
+@pytest.mark.hazard("H03")
 def test_same_uid_in_two_phase_folders(tmp_path: Path) -> None:
     for k, scaling in enumerate(("0.01", "0.02")):
         save(dose(DoseGridScaling=scaling), tmp_path / str(k) / "d.dcm")
@@ -234,6 +241,7 @@ def test_same_uid_in_two_phase_folders(tmp_path: Path) -> None:
         read_course("C1", "prior", None, tmp_path, phases=[Request(dicom="0"), Request(dicom="1")])
 
 
+@pytest.mark.hazard("H24")
 def test_days_from_treatment_records(tmp_path: Path) -> None:
     records = [obj(RECORD, f"1.4.{k}", TreatmentDate=day, ReferencedRTPlanSequence=[dataset(ReferencedSOPInstanceUID=uid)])
                for k, (day, uid) in enumerate((("20210412", "1.2.3.5"), ("20210301", "1.2.3.5"), ("20220101", "1.9"), ("", "1.2.3.5")))]  # fmt: skip
@@ -247,6 +255,7 @@ def test_nothing_but_dose_and_plan(tmp_path: Path) -> None:
     assert (found.structures, found.image) == ((), None)
 
 
+@pytest.mark.hazard("H01")
 def test_ct_of_another_frame(tmp_path: Path) -> None:
     with pytest.raises(DicomError, match="another frame of reference"):
         read(tmp_path, dose(), plan(), ct(9, FrameOfReferenceUID=OTHER_FRAME))

@@ -42,6 +42,7 @@ def test_bare_beginning_of_something_else_is_ignored(tmp_path: Path) -> None:
     assert scan(tmp_path, tmp_path).n_other == 2
 
 
+@pytest.mark.hazard("H38")
 def test_dicomdir_and_other_classes(tmp_path: Path) -> None:
     save(obj("1.2.840.10008.1.3.10", "1.2.9"), tmp_path / "DICOMDIR")
     save(obj("1.2.840.10008.5.1.4.1.1.88.11", "1.2.10"), tmp_path / "sr.dcm")
@@ -63,6 +64,7 @@ def test_header_cut_short_is_refused(tmp_path: Path) -> None:
         scan(tmp_path, tmp_path)
 
 
+@pytest.mark.hazard("H03")
 def test_same_uid_other_content_is_refused_and_copies_count_once(tmp_path: Path) -> None:
     save(dose(), tmp_path / "a.dcm")
     save(dose(), tmp_path / "b.dcm")
@@ -73,6 +75,7 @@ def test_same_uid_other_content_is_refused_and_copies_count_once(tmp_path: Path)
         scan(tmp_path, tmp_path)
 
 
+@pytest.mark.hazard("H38")
 def test_links_inside_are_followed_once_and_outside_refused(tmp_path: Path) -> None:
     root = tmp_path / "case"
     save(dose(), root / "c" / "d.dcm")
@@ -92,6 +95,7 @@ def test_dangling_or_circular_link_is_refused(tmp_path: Path, target: str) -> No
         scan(tmp_path, tmp_path)
 
 
+@pytest.mark.hazard("H38")
 def test_folder_must_exist_be_a_folder_and_lie_inside(tmp_path: Path) -> None:
     save(dose(), tmp_path / "case" / "d.dcm")
     for folder, message in (("no", "does not exist"), ("d.dcm", "does not exist"), ("../..", "outside")):
@@ -99,6 +103,7 @@ def test_folder_must_exist_be_a_folder_and_lie_inside(tmp_path: Path) -> None:
             scan(tmp_path / "case" / folder, tmp_path / "case")
 
 
+@pytest.mark.hazard("H38")
 def test_pipes_and_sockets_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(dose(), tmp_path / "d.dcm")
     os.mkfifo(tmp_path / "pipe.dcm")
@@ -110,6 +115,7 @@ def test_pipes_and_sockets_are_not_opened(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(found.records) == 1
 
 
+@pytest.mark.hazard("H35")
 def test_unknown_transfer_syntax_is_refused(tmp_path: Path) -> None:
     path = save(dose(), tmp_path / "d.dcm")
     path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.999.10008.1.2.1\0"))
@@ -117,6 +123,7 @@ def test_unknown_transfer_syntax_is_refused(tmp_path: Path) -> None:
         scan(tmp_path, tmp_path)
 
 
+@pytest.mark.hazard("H33")
 def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reirrad.dicom.files.MAX_FILES", 2)
     for k in range(3):
@@ -125,6 +132,7 @@ def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         scan(tmp_path, tmp_path)
 
 
+@pytest.mark.hazard("H37")
 def test_nothing_of_the_patient_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
     path = save(dose(PatientID="CANARY", PatientName="CANARY^C"), tmp_path / "d.dcm")
     path.write_bytes(path.read_bytes().replace(b"19500101", b"CANARY^^"))

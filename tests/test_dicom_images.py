@@ -52,6 +52,7 @@ def test_no_images(tmp_path: Path) -> None:
     assert read_stack((), FRAME) == (None, [])
 
 
+@pytest.mark.hazard("H01")
 def test_other_frame(tmp_path: Path) -> None:
     found = records(tmp_path, ct(0), ct(1, FrameOfReferenceUID=OTHER_FRAME))
     with pytest.raises(DicomError, match="another frame of reference"):

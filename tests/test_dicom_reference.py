@@ -23,6 +23,7 @@ def record(path: Path) -> Record:
     return found
 
 
+@pytest.mark.hazard("H11")
 def test_orientations(reference_data: Path) -> None:
     expected = json.loads((reference_data / "orientations" / "expected.json").read_text())
     assert len(expected) == 8
@@ -48,12 +49,14 @@ def test_same_dose_in_three_encodings(reference_data: Path) -> None:
     np.testing.assert_allclose(one.at_points(points), 0.5 * (points[:, 0] + 100), atol=1e-3)
 
 
+@pytest.mark.hazard("H26")
 @pytest.mark.parametrize("name", ["units_relative", "missing_units_type", "scaling_zero"])
 def test_oddities_refused(reference_data: Path, name: str) -> None:
     with pytest.raises(DicomError):
         read_dose(record(reference_data / "oddities" / f"{name}.dcm"))
 
 
+@pytest.mark.hazard("H16")
 def test_relative_doses_in_any_encoding_are_refused_for_their_units(reference_data: Path) -> None:
     for name in ("rtdose", "rtdose_expb", "rtdose_rle", "rtdose_1frame"):
         with pytest.raises(DicomError, match="RELATIVE"):
@@ -66,6 +69,7 @@ def test_truncated_plan(reference_data: Path) -> None:
         read_plan(record(path))
 
 
+@pytest.mark.hazard("H02")
 def test_fraction_groups(reference_data: Path) -> None:
     found = read_plan(record(reference_data / "fraction_groups" / "rtplan.dcm"))
     assert [g.fractions for g in found.groups] == [16, 4]
@@ -95,6 +99,7 @@ def test_proton_beams_add_up_to_the_plan(reference_data: Path) -> None:
         read_course("ramp", "prior", reference_data / "proton_ramp", reference_data)
 
 
+@pytest.mark.hazard("H12")
 @pytest.mark.parametrize("file", ["reg_rigid/sro.dcm", "reg_pydicomrt/sro_rigid.dcm"])
 def test_rigid_registrations_of_two_writers(reference_data: Path, file: str) -> None:
     folder = reference_data / "two_courses_rigid_deformable"

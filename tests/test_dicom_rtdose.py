@@ -34,6 +34,7 @@ def written(tmp_path: Path, syntax: str = ExplicitVRLittleEndian, **more: Any) -
     return save(dose(**more), tmp_path / "RD.dcm", syntax)
 
 
+@pytest.mark.hazard("H11", "H23")
 @pytest.mark.parametrize("bits", [16, 32])
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
 def test_values_and_places(tmp_path: Path, bits: int, syntax: str) -> None:
@@ -65,6 +66,7 @@ def test_rle(tmp_path: Path) -> None:
     np.testing.assert_allclose(read(tmp_path / "no preamble").dose_gy, voxels() * 0.01, rtol=1e-6)
 
 
+@pytest.mark.hazard("H26")
 def test_signed_values(tmp_path: Path) -> None:
     np.testing.assert_allclose(read(written(tmp_path, PixelRepresentation=1)).dose_gy, voxels() * 0.01, rtol=1e-6)
     negative = voxels().astype("<i4")
@@ -82,6 +84,7 @@ OFFSETS = {
 }
 
 
+@pytest.mark.hazard("H11")
 @pytest.mark.parametrize(("offsets", "z", "planes"), OFFSETS.values(), ids=OFFSETS.keys())
 def test_grid_frame_offsets(tmp_path: Path, offsets: list[float], z: float, planes: list[float]) -> None:
     values = voxels() if offsets[1] > offsets[0] else voxels()[::-1]
@@ -90,6 +93,7 @@ def test_grid_frame_offsets(tmp_path: Path, offsets: list[float], z: float, plan
     np.testing.assert_allclose(found.dose_gy, voxels() * 0.01, rtol=1e-6)
 
 
+@pytest.mark.hazard("H11")
 def test_absolute_offsets_with_normal_towards_the_feet(tmp_path: Path) -> None:
     # feet first supine: row -x, column +y, so planes at z = 20, 17, 14 lie along the normal
     found = read(written(tmp_path, ImageOrientationPatient=[-1, 0, 0, 0, 1, 0], GridFrameOffsetVector=[20, 17, 14]))
@@ -145,12 +149,14 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.hazard("H11", "H16", "H26", "H27", "H33")
 @pytest.mark.parametrize(("change", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(DicomError, match=r"RD\.dcm.*" + message):
         read(written(tmp_path, **change))
 
 
+@pytest.mark.hazard("H26")
 @pytest.mark.parametrize("text", [b"nan ", b"1e99", b"1_02", b"abcd", b"-inf"])
 def test_scaling_that_is_no_number(tmp_path: Path, text: bytes) -> None:
     path = written(tmp_path)
@@ -159,6 +165,7 @@ def test_scaling_that_is_no_number(tmp_path: Path, text: bytes) -> None:
         read(path)
 
 
+@pytest.mark.hazard("H26")
 def test_no_pixels(tmp_path: Path) -> None:
     with pytest.raises(DicomError, match="no Pixel Data and no histograms"):
         read(written(tmp_path, PixelData=None))
@@ -166,6 +173,7 @@ def test_no_pixels(tmp_path: Path) -> None:
         read(written(tmp_path, PixelData=None, DVHSequence=[dataset(DVHType="CUMULATIVE")]))
 
 
+@pytest.mark.hazard("H26")
 @pytest.mark.parametrize("cut", [1, 100, 400])
 def test_cut_file(tmp_path: Path, cut: int) -> None:
     path = written(tmp_path)
@@ -174,6 +182,7 @@ def test_cut_file(tmp_path: Path, cut: int) -> None:
         read(path)
 
 
+@pytest.mark.hazard("H33")
 def test_deflated_bombs_take_no_memory(tmp_path: Path) -> None:
     path = written(tmp_path, DeflatedExplicitVRLittleEndian)
     start = 132 + 12 + int.from_bytes(path.read_bytes()[140:144], "little")
@@ -201,6 +210,7 @@ def test_deflated_file_cut_short(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.hazard("H33", "H35")
 def test_compressed_bomb_and_damage(tmp_path: Path) -> None:
     ds = dose(bits=16)
     save(ds, tmp_path / "plain.dcm")
@@ -223,6 +233,7 @@ def test_compressed_bomb_and_damage(tmp_path: Path) -> None:
         read(tmp_path / "lossy.dcm")
 
 
+@pytest.mark.hazard("H35")
 def test_plain_pixels_under_a_compressed_syntax(tmp_path: Path) -> None:
     path = written(tmp_path)
     # 1.2.840.10008.1.2.5 is RLE; both identifiers have the same length
@@ -259,12 +270,14 @@ def test_single_planes_are_stacked(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.dose_gy, voxels() * 0.01, rtol=1e-6)
 
 
+@pytest.mark.hazard("H11")
 def test_single_planes_feet_first(tmp_path: Path) -> None:
     found = stack(planes(tmp_path, [-1, 0, 0, 0, 1, 0], [26, 23, 20]))
     assert found.grid.w_mm.tolist() == [20, 23, 26]
     np.testing.assert_allclose(found.dose_gy, voxels()[::-1, :, ::-1] * 0.01, rtol=1e-6)
 
 
+@pytest.mark.hazard("H11")
 @pytest.mark.parametrize(
     ("along", "more", "message"),
     [

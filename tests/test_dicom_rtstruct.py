@@ -30,6 +30,7 @@ def test_contours_names_types(tmp_path: Path) -> None:
     assert (found.frame_uid, found.label, found.image_series, found.notices) == (FRAME, "S", {"1.2.3.9.2"}, ())
 
 
+@pytest.mark.hazard("H14")
 @pytest.mark.parametrize(
     ("charset", "name"), [("ISO_IR 192", "Blase – 膀胱"), ("ISO_IR 100", "Vésicule Öl"), ("ISO_IR 192", " a\\b"), ("ISO_IR 192", "=cmd|'x'!A0")]
 )
@@ -51,6 +52,7 @@ def test_wanted_only(tmp_path: Path) -> None:
     assert [s.name for s in read_structures(record, ["A"])] == ["A"]
 
 
+@pytest.mark.hazard("H07")
 def test_items_without_area_are_left_out_with_a_notice(tmp_path: Path) -> None:
     items = [
         contour(),
@@ -72,6 +74,7 @@ def test_closing_copy_of_the_first_point_is_dropped_and_interpolated_noticed(tmp
     assert [n.code for n in found.notices] == ["contour_interpolated"]
 
 
+@pytest.mark.hazard("H07", "H27")
 @pytest.mark.parametrize(
     ("item", "message"),
     [
@@ -85,6 +88,7 @@ def test_bad_coordinates_name_the_roi(tmp_path: Path, item: Dataset, message: st
         read(tmp_path, structure_set(rois=[("A", [item])]))
 
 
+@pytest.mark.hazard("H07")
 @pytest.mark.parametrize(
     ("text", "message"), [(b"nan  ", "not finite"), (b"inf  ", "not finite"), (b"12,5 ", "not a number"), (b"1_2  ", "not a number"), (b"1\\  5", "values")]
 )
@@ -97,6 +101,7 @@ def test_bad_text_names_the_roi(tmp_path: Path, text: bytes, message: str) -> No
         read_structures(record)
 
 
+@pytest.mark.hazard("H01")
 def test_frames(tmp_path: Path) -> None:
     ds = structure_set(rois=[("A", [contour()]), ("B", [contour()])])
     ds.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = OTHER_FRAME
@@ -112,6 +117,7 @@ def test_frames(tmp_path: Path) -> None:
     assert read(tmp_path, ds).frame_uid == FRAME
 
 
+@pytest.mark.hazard("H14")
 def test_roi_numbers_must_be_there_and_differ(tmp_path: Path) -> None:
     ds = structure_set(rois=[("A", [contour()]), ("B", [contour()])])
     ds.StructureSetROISequence[1].ROINumber = 1
@@ -119,6 +125,7 @@ def test_roi_numbers_must_be_there_and_differ(tmp_path: Path) -> None:
         read(tmp_path, ds)
 
 
+@pytest.mark.hazard("H33")
 def test_deep_nesting_is_refused(tmp_path: Path) -> None:
     path = save(structure_set(), tmp_path / "RS.dcm")
     level = b"\x0a\x30\x04\x00SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"

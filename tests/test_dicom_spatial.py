@@ -26,6 +26,7 @@ def read(tmp_path: Path, ds: Any, source: str = OTHER_FRAME, target: str = FRAME
     return read_rigid(save(ds, tmp_path / "reg.dcm"), "reg.dcm", source, target, **more)
 
 
+@pytest.mark.hazard("H12")
 def test_direction_follows_the_frames(tmp_path: Path) -> None:
     ds = registration([(FRAME, [IDENTITY]), (OTHER_FRAME, [TURN])])
     np.testing.assert_allclose(read(tmp_path, ds) @ [1, 2, 3, 1], [8, 21, 33, 1], atol=1e-12)
@@ -36,11 +37,13 @@ def test_registered_frame_needs_no_item(tmp_path: Path) -> None:
     np.testing.assert_allclose(read(tmp_path, registration([(OTHER_FRAME, [TURN])])), TURN, atol=1e-12)
 
 
+@pytest.mark.hazard("H12")
 def test_two_frames_linked_through_a_third(tmp_path: Path) -> None:
     ds = registration([(OTHER_FRAME, [shift(1, 0, 0)]), ("1.2.3.300", [shift(0, 5, 0)])])
     np.testing.assert_allclose(read(tmp_path, ds, target="1.2.3.300"), shift(1, -5, 0), atol=1e-12)
 
 
+@pytest.mark.hazard("H12")
 def test_several_matrices_apply_in_their_order(tmp_path: Path) -> None:
     # first the shift: (1, 2, 3) -> (6, 2, 3), then the turn -> (-2, 6, 3) + (10, 20, 30)
     ds = registration([(OTHER_FRAME, [shift(5, 0, 0), TURN])])
@@ -64,12 +67,14 @@ BAD = {
 }
 
 
+@pytest.mark.hazard("H12")
 @pytest.mark.parametrize(("matrix", "message"), BAD.values(), ids=BAD.keys())
 def test_not_rigid(tmp_path: Path, matrix: np.ndarray, message: str) -> None:
     with pytest.raises(DicomError, match=message):
         read(tmp_path, registration([(OTHER_FRAME, [matrix])]))
 
 
+@pytest.mark.hazard("H12")
 def test_nan_in_matrix(tmp_path: Path) -> None:
     path = save(registration([(OTHER_FRAME, [shift(17.5, 0, 0)])]), tmp_path / "reg.dcm")
     path.write_bytes(path.read_bytes().replace(b"17.5", b"nan "))
@@ -77,6 +82,7 @@ def test_nan_in_matrix(tmp_path: Path) -> None:
         read_rigid(path, "reg.dcm", OTHER_FRAME, FRAME)
 
 
+@pytest.mark.hazard("H12")
 def test_wrong_objects(tmp_path: Path) -> None:
     with pytest.raises(DicomError, match="not a DICOM registration"):
         read(tmp_path, plan())
@@ -87,6 +93,7 @@ def test_wrong_objects(tmp_path: Path) -> None:
         read_rigid(tmp_path / "reg.txt", "reg.txt", OTHER_FRAME, FRAME)
 
 
+@pytest.mark.hazard("H10", "H12")
 def test_other_frames_and_other_patient(tmp_path: Path) -> None:
     ds = registration([(OTHER_FRAME, [TURN])])
     with pytest.raises(DicomError, match="does not link the frames"):
@@ -98,6 +105,7 @@ def test_other_frames_and_other_patient(tmp_path: Path) -> None:
     np.testing.assert_allclose(read(tmp_path, ds, identity=Identity(hashed("P1"))), TURN, atol=1e-12)
 
 
+@pytest.mark.hazard("H12")
 def test_contradictions(tmp_path: Path) -> None:
     with pytest.raises(DicomError, match="two different matrices"):
         read(tmp_path, registration([(OTHER_FRAME, [TURN]), (OTHER_FRAME, [IDENTITY])]))

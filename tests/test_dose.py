@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reirrad.dose import CHUNK, EDGE_VOXELS, DoseGrid, axis_cells, axis_weights, overshoot_bounds
+from reirrad.dose import CHUNK, DoseGrid, axis_cells, axis_weights, overshoot_bounds
 from reirrad.errors import GeometryError
 from reirrad.grid import Grid
 
@@ -54,6 +54,7 @@ def noise(xx, yy, zz):
     return np.random.default_rng(11).uniform(0, 60, xx.shape)
 
 
+@pytest.mark.hazard("H23")
 @pytest.mark.parametrize("rotation", [None, TURNED], ids=["axial", "oblique"])
 @pytest.mark.parametrize("order", ["cubic", "linear"])
 def test_every_point_equals_the_loop(order, rotation):
@@ -72,6 +73,7 @@ def test_few_voxels_along_an_axis(order, nu, nv, nw):
     np.testing.assert_allclose(dose.at_points(local, order), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.hazard("H21")
 def test_cubic_is_exact_for_cubic_polynomials():
     def polynomial(x, y, z):
         return 50 + 1e-3 * (x + 7) ** 3 - 2e-3 * (y - 105) ** 2 * (x + 7) + 3e-3 * z**3 + 1e-3 * (x + 7) * (y - 105) * z
@@ -96,6 +98,7 @@ def test_voxel_centres_give_the_stored_dose():
     np.testing.assert_allclose(dose.at_points(centres, "cubic"), dose.dose_gy.ravel(), rtol=1e-6)
 
 
+@pytest.mark.hazard("H21")
 def test_a_cubic_beside_a_step_is_held_to_five_percent():
     dose = filled(lambda x, y, z: np.where((x > -8.5) & (y > 103.75) & (z > -2), 60.0, 0.0))
     local = inside(4000)
@@ -114,13 +117,14 @@ def test_the_range_of_a_cubic():
     assert high.tolist() == [21.0, 42.0]
 
 
+@pytest.mark.hazard("H04")
 @pytest.mark.parametrize("order", ["cubic", "linear"])
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("end", [0, -1])
 def test_dose_is_unknown_beyond_the_last_voxel_centre(order, axis, end):
     dose = filled(noise)
     centres = (U, V, W)[axis]
-    outward = (1 if end else -1) * (centres[-1] - centres[0]) / (centres.size - 1) * EDGE_VOXELS
+    outward = (1 if end else -1) * (centres[-1] - centres[0]) / (centres.size - 1) * 1e-3
     point = np.array([-6.0, 105.0, 0.5])
     at = np.repeat(point[None], 4, axis=0)
     at[:, axis] = centres[end] + np.array([0, 0.9, 1.1, np.nan]) * outward
@@ -130,6 +134,7 @@ def test_dose_is_unknown_beyond_the_last_voxel_centre(order, axis, end):
     assert np.isnan(found[2:]).all()
 
 
+@pytest.mark.hazard("H04")
 def test_a_single_plane_knows_its_dose_only_in_the_plane():
     dose = filled(lambda x, y, z: 0 * x + 12.5, w=W[:1])
     found = dose.at_points(np.array([[-6, 105, -7.0], [-6, 105, -6.999], [-6, 105, -7.001]]))

@@ -39,6 +39,7 @@ def test_the_curve_passes_through_the_points_at_the_middle_of_their_volume():
     assert d.near_max_gy(6.0) == 8.0
 
 
+@pytest.mark.hazard("H23")
 def test_values_by_hand():
     d = dvh([10, 30, 20], [1.0, 2.0, 3.0], edge=[35.0, 8.0])
     assert d.volume_cc == 6.0
@@ -49,6 +50,7 @@ def test_values_by_hand():
     assert (dvh([10, 30]).max_gy(), dvh([10, 30]).min_gy()) == (30.0, 10.0)
 
 
+@pytest.mark.hazard("H21")
 @pytest.mark.parametrize("volume", [0.03, 0.1, 2.0, 20.0, 39.9])
 def test_a_falling_ramp_has_its_closed_form(volume):
     d = ramp()
@@ -59,6 +61,7 @@ def test_a_falling_ramp_has_its_closed_form(volume):
     assert d.geud_gy(1) == pytest.approx(d.mean_gy(), rel=1e-9)
 
 
+@pytest.mark.hazard("H21")
 @pytest.mark.parametrize("dose", ["spread", "spikes", "two values", "equal"])
 @pytest.mark.parametrize("volume", [0.0, 1e-6, 0.01, 0.5, 20.0, 39.999, 40.0])
 def test_looking_at_the_hot_tail_only_changes_nothing(dose, volume):
@@ -78,6 +81,7 @@ def test_looking_at_the_hot_tail_only_changes_nothing(dose, volume):
     assert dvh(values, sizes).near_max_gy(volume) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.hazard("H15")
 @pytest.mark.parametrize("metric", [0.03, 0.1, 2.0])
 def test_a_structure_smaller_than_the_volume_has_no_value(metric):
     d = dvh([60, 61], [metric / 3, metric / 3])
@@ -88,6 +92,7 @@ def test_a_structure_smaller_than_the_volume_has_no_value(metric):
         d.near_max_percent_gy(101)
 
 
+@pytest.mark.hazard("H04")
 def test_coverage_and_what_is_known():
     d = dvh([10, NAN, 20], [1.0, 2.0, 5.0], edge=[NAN, 22.0])
     assert d.coverage == pytest.approx(0.75)
@@ -101,6 +106,7 @@ def test_coverage_and_what_is_known():
     assert dvh([10, 20], edge=[NAN]).known().edge_gy.size == 0
 
 
+@pytest.mark.hazard("H04")
 @pytest.mark.parametrize(
     ("total", "missing", "complete"), [(10.0, 0.0, True), (10.0, 0.009, True), (10.0, 0.011, False), (1000.0, 0.019, True), (1000.0, 0.021, False)]
 )
@@ -120,6 +126,7 @@ STATISTICS = [
 ]
 
 
+@pytest.mark.hazard("H04")
 @pytest.mark.parametrize("statistic", STATISTICS)
 def test_no_statistic_is_made_of_unknown_dose(statistic):
     with pytest.raises(Undefined, match=r"not known in 25 %"):

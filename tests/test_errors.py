@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from reirrad.errors import CaseFileError, DicomError, GeometryError, LimitFileError, Notice, ReirradError, printable
 
 
+@pytest.mark.hazard("H39")
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -33,6 +34,7 @@ def test_long_text_is_cut_to_the_length_asked_for() -> None:
     assert printable("abcdef", 4) == "abc…"
 
 
+@pytest.mark.hazard("H39")
 @given(st.text(alphabet=st.characters(codec=None)), st.integers(2, 200))
 def test_printable_never_lets_a_control_character_through(text: str, limit: int) -> None:
     shown = printable(text, limit)

@@ -127,6 +127,7 @@ def test_a_limit_met_exactly_is_met_whatever_single_precision_makes_of_it() -> N
 # ------------------------------------------------------------------------------------------------------- quantity and scope
 
 
+@pytest.mark.hazard("H06", "H17")
 @pytest.mark.parametrize(
     ("quantity", "scope", "alpha_beta", "value"),
     [
@@ -145,12 +146,14 @@ def test_quantity_and_scope(quantity: str, scope: str, alpha_beta: float | None,
     assert finding.status == "pass"
 
 
+@pytest.mark.hazard("H17")
 def test_physical_doses_are_not_summed() -> None:
     finding = found(limit("Dmax", 500.0, quantity="physical", scope="cumulative"), at(30.0))
     assert (finding.status, finding.value, finding.margin) == ("not_evaluable", None, None)
     assert finding.reason == "physical doses of courses with different fractionation are not summed; a limit in EQD2 or BED is needed"
 
 
+@pytest.mark.hazard("H17")
 def test_limit_of_a_course_needs_a_proposed_course() -> None:
     finding = found(limit("Dmax", 500.0, scope="course"), at(30.0), Situation(None, None, None))
     assert (finding.status, finding.reason) == ("not_evaluable", "the limit is for the proposed course, and the case has none")
@@ -170,6 +173,7 @@ def test_fraction_condition(least: int | None, most: int | None, n: int, applies
     assert finding is None or finding.status == "pass"
 
 
+@pytest.mark.hazard("H17")
 @pytest.mark.parametrize("key", ["min_fractions", "max_fractions"])
 def test_fraction_condition_without_a_proposed_course(key: str) -> None:
     finding = found(limit("Dmax", 500.0, **{key: 5}), at(30.0), Situation(None, None, None))
@@ -177,6 +181,7 @@ def test_fraction_condition_without_a_proposed_course(key: str) -> None:
     assert finding.reason == "the limit holds for certain numbers of fractions of the proposed course, and the case has none"
 
 
+@pytest.mark.hazard("H13", "H24")
 @pytest.mark.parametrize(
     ("key", "months", "reason"),
     [
@@ -199,6 +204,7 @@ def test_interval_condition(key: str, months: float | None, reason: str | None) 
 PART = organ_dose((1, 5, [NAN, 60, 20]), volumes_cc=[1, 1, 2], edge_gy=[[NAN, 61]])
 
 
+@pytest.mark.hazard("H04")
 @pytest.mark.parametrize(
     ("metric", "unit", "bound"), [("Dmax", "Gy", 61), ("Dmean", "Gy", 25), ("D2cc", "Gy", 20), ("V50Gy", "cc", 1), ("V50Gy", "%", 25), ("gEUD2", "Gy", 33.1662)]
 )
@@ -215,17 +221,20 @@ def test_what_is_known_may_exceed_already(metric: str, unit: str, bound: float) 
     assert finding.reason == "25 % of the structure lies outside a dose grid: its dose there is not known"
 
 
+@pytest.mark.hazard("H04")
 @pytest.mark.parametrize(("metric", "unit", "comparator"), [("Dmin", "Gy", "<="), ("CV50Gy", "cc", ">=")])
 def test_metrics_of_which_the_known_part_says_nothing(metric: str, unit: str, comparator: str) -> None:
     finding = found(limit(metric, 0.1, quantity="physical", scope="course", unit=unit, comparator=comparator), PART)
     assert (finding.status, finding.value) == ("not_evaluable", None)
 
 
+@pytest.mark.hazard("H04")
 def test_nothing_is_known() -> None:
     finding = found(limit("Dmax", 0.1, quantity="physical", scope="course"), organ_dose((1, 5, [NAN]), volumes_cc=[4.0]))
     assert finding.reason == "100 % of the structure lies outside a dose grid: its dose there is not known"
 
 
+@pytest.mark.hazard("H04")
 def test_a_course_that_is_known_counts_where_another_is_not() -> None:
     """The prior course is unknown in half of the organ; 30 Gy in 5 (EQD2 54) are known everywhere, so 54 Gy is the least in the other half."""
     dose = organ_dose((0, 10, [NAN, 0.0]), (1, 5, [30.0, 10.0]), volumes_cc=[2.0, 2.0])
@@ -247,6 +256,7 @@ def test_at_least_is_zero_where_unknown_and_the_same_elsewhere() -> None:
     assert floor.fractions is PART.fractions
 
 
+@pytest.mark.hazard("H15")
 def test_structure_smaller_than_the_metric() -> None:
     for dose in (THREE, PART):
         finding = found(limit("D5cc", 1.0, quantity="physical", scope="course"), dose)

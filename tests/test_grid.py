@@ -42,6 +42,7 @@ def voxel_centres(position, row, column, row_spacing, column_spacing, n_rows, n_
     return out
 
 
+@pytest.mark.hazard("H11")
 @pytest.mark.parametrize("offsets", [OFFSETS, -OFFSETS], ids=["rising", "falling"])
 @pytest.mark.parametrize("cosines", [*POSITIONS.values(), TILTED], ids=[*POSITIONS, "tilted"])
 def test_every_stored_voxel_keeps_its_place(cosines, offsets):
@@ -55,6 +56,7 @@ def test_every_stored_voxel_keeps_its_place(cosines, offsets):
     assert grid.is_axial == (cosines is not TILTED)
 
 
+@pytest.mark.hazard("H11")
 def test_the_spacing_between_rows_runs_along_the_columns():
     grid, _, _ = Grid.from_dicom(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), 2.5, 1.5, 3, 4, OFFSETS)
     assert grid.u_mm.tolist() == [0, 1.5, 3, 4.5]
@@ -93,18 +95,21 @@ def test_spacing_that_is_not_positive_is_refused(row, column):
         Grid.from_dicom(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), row, column, 3, 4, OFFSETS)
 
 
+@pytest.mark.hazard("H11")
 @pytest.mark.parametrize("offsets", [[0, 2, 2, 4], [0, 2, 1, 4], [0, np.nan, 4, 6], [0, 2, np.inf, 6]])
 def test_planes_that_repeat_or_turn_back_are_refused(offsets):
     with pytest.raises(GeometryError, match="not finite and rising"):
         Grid.from_dicom(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), 2.5, 1.5, 3, 4, np.array(offsets, float))
 
 
+@pytest.mark.hazard("H11")
 @pytest.mark.parametrize("cosines", [(2.0, 0, 0, 0, 1, 0), (1.0, 0, 0, 0.6, 0.8, 0), (0.0, 0, 0, 0, 0, 0), (np.nan, 0, 0, 0, 1, 0)])
 def test_directions_that_are_not_orthonormal_are_refused(cosines):
     with pytest.raises(GeometryError, match="orthogonal unit vectors"):
         Grid.from_dicom(np.zeros(3), np.array(cosines[:3], float), np.array(cosines[3:], float), 2.5, 1.5, 3, 4, OFFSETS)
 
 
+@pytest.mark.hazard("H11")
 def test_a_mirrored_grid_is_refused():
     with pytest.raises(GeometryError, match="mirrored"):
         Grid(np.diag([1.0, 1, -1]), np.arange(2.0), np.arange(2.0), np.arange(2.0))

@@ -34,6 +34,7 @@ def test_spellings(text, kind, argument, unit, canonical):
     assert parse_metric(canonical) == metric
 
 
+@pytest.mark.hazard("H45")
 @pytest.mark.parametrize("text", ["D0.1foo", "__import__('os')", "V40", "V40%", "V4000cGy", "D0,1cc", "D1e-1cc", "", "x" * 10_000, "D٣cc", "gEUD", "Dmax\x00"])
 def test_anything_else_is_refused_with_the_forms_understood(text):
     with pytest.raises(MetricError, match=r"D0\.03cc.*V40Gy.*gEUD8") as refusal:
@@ -43,6 +44,7 @@ def test_anything_else_is_refused_with_the_forms_understood(text):
     assert len(str(refusal.value)) < 250
 
 
+@pytest.mark.hazard("H17")
 @pytest.mark.parametrize("text", ["D2", "D0.03", "D49.9"])
 def test_a_volume_that_may_be_cc_or_percent_is_refused(text):
     with pytest.raises(MetricError, match=f"write {text}cc or {text}%"):

@@ -12,6 +12,7 @@ def test_every_key_of_the_case_file_is_an_organ():
     assert [key for key in CONTRACT.split() if organ(key).key != key] == []
 
 
+@pytest.mark.hazard("H06")
 def test_every_organ_has_a_sourced_or_conventional_alpha_beta_inside_its_interval():
     for o in organs().values():
         assert o.label
@@ -24,6 +25,7 @@ def test_every_organ_has_a_sourced_or_conventional_alpha_beta_inside_its_interva
             assert 0.1 <= o.interval_gy[0] <= o.alpha_beta_gy <= o.interval_gy[1] <= 50
 
 
+@pytest.mark.hazard("H06")
 def test_nerve_tissue_has_two_gray():
     nerves = [
         "spinal_cord",
@@ -50,11 +52,13 @@ def test_references_say_where_a_number_was_seen():
         assert reference.doi == "" or reference.doi.startswith("10.")
 
 
+@pytest.mark.hazard("H14")
 def test_no_name_stands_for_two_organs():
     for o in organs().values():
         assert [name for name in (*o.names, o.key) if match_organ(name) != o.key] == []
 
 
+@pytest.mark.hazard("H14")
 @pytest.mark.parametrize(
     ("name", "key", "side_"),
     [
@@ -71,6 +75,7 @@ def test_plain_names_are_matched(name, key, side_):
     assert (match_organ(name), side(name)) == (key, side_)
 
 
+@pytest.mark.hazard("H14")
 @pytest.mark.parametrize(
     "name",
     [

@@ -43,6 +43,7 @@ def areas(s: Slabs, k=0):
 # thickness
 
 
+@pytest.mark.hazard("H07")
 def test_planes_reach_half_way_and_end_caps_half_the_adjacent_distance():
     s = slabs(*(rectangle(z) for z in (7.5, 2.0, 5.0, 4.0)))
     assert faces(s) == [(1.0, 3.0), (3.0, 4.5), (4.5, 6.25), (6.25, 8.75)]
@@ -68,6 +69,7 @@ def test_jitter_of_a_structure_on_one_plane_is_one_plane():
     assert codes(s) == ["single_plane_structure"]
 
 
+@pytest.mark.hazard("H07")
 def test_a_single_missing_plane_is_filled():
     s = slabs(*(rectangle(z) for z in (0, 3, 9, 12)))
     assert faces(s) == [(-1.5, 1.5), (1.5, 6.0), (6.0, 10.5), (10.5, 13.5)]
@@ -86,6 +88,7 @@ def test_a_missing_plane_beside_the_end_keeps_the_end_cap_of_the_usual_plane():
     assert faces(s) == [(-1.5, 3.0), (3.0, 7.5), (7.5, 10.5), (10.5, 15.0), (15.0, 19.5)]
 
 
+@pytest.mark.hazard("H07")
 def test_two_missing_planes_stay_empty():
     s = slabs(*(rectangle(z) for z in (0, 3, 12, 15)))
     assert faces(s) == [(-1.5, 1.5), (1.5, 4.5), (10.5, 13.5), (13.5, 16.5)]
@@ -173,6 +176,7 @@ def test_a_single_plane_takes_its_thickness_from_other_structures():
     assert faces(slabs(rectangle(3.0), normal=UP, image=[3.0], fallback=5.0)) == [(0.5, 5.5)]
 
 
+@pytest.mark.hazard("H07")
 def test_a_single_plane_of_unknown_thickness_is_refused():
     with pytest.raises(GeometryError, match="single planes only"):
         slabs(rectangle(3.0))
@@ -194,6 +198,7 @@ def test_an_image_counted_downwards_is_the_same_image():
 # holes, islands, copies
 
 
+@pytest.mark.hazard("H07")
 def test_a_ring_by_nesting():
     s = slabs(rectangle(0), rectangle(0, -1.5, 13, 5, 5), rectangle(3), rectangle(3, -1.5, 13, 5, 5))
     assert areas(s) == [[200.0, -25.0]]
@@ -201,6 +206,7 @@ def test_a_ring_by_nesting():
     assert s.notices == ()
 
 
+@pytest.mark.hazard("H07")
 def test_an_island_in_a_hole_and_a_hole_in_the_island():
     nested = [rectangle(0, k, k, 40 - 2 * k, 40 - 2 * k) for k in (0, 5, 10, 15)]
     s = slabs(*(nested[k] for k in (2, 0, 3, 1)), fallback=3.0)
@@ -226,6 +232,7 @@ def again(points, how):
     return {"same": points, "rotated start": np.roll(points, 3, axis=0), "reversed": points[::-1], "rounded": np.round(points, 3)}[how].copy()
 
 
+@pytest.mark.hazard("H07")
 @pytest.mark.parametrize("how", ["same", "rotated start", "reversed", "rounded"])
 @pytest.mark.parametrize("shape", [circle, rectangle])
 def test_a_contour_stored_twice_counts_once(shape, how):
@@ -275,6 +282,7 @@ def test_contours_that_only_touch_are_islands(x0):
     assert codes(s) == ["single_plane_structure"]
 
 
+@pytest.mark.hazard("H07")
 def test_partial_overlap_makes_layers():
     s = slabs(rectangle(0), rectangle(0, x0=6.5), fallback=3.0)
     assert areas(s) == [[200.0], [200.0]]
@@ -287,6 +295,7 @@ def test_a_hole_stays_with_its_contour_when_another_contour_overlaps():
     assert areas(s) == [[200.0, -36.0, 4.0], [200.0]]
 
 
+@pytest.mark.hazard("H07")
 def test_xor_contours_stay_in_one_layer():
     s = slabs(rectangle(0, xor=True), rectangle(0, x0=6.5, xor=True), fallback=3.0)
     assert areas(s) == [[200.0, 200.0]]
@@ -328,6 +337,7 @@ def test_contours_on_a_line_are_left_out_and_do_not_thin_their_neighbours():
     assert "2 contour(s)" in s.notices[0].message
 
 
+@pytest.mark.hazard("H07")
 def test_a_structure_of_lines_and_points_is_refused():
     point = Contour(np.full((3, 3), 5.0))
     with pytest.raises(GeometryError, match="enclose nothing"):
@@ -377,6 +387,7 @@ def test_contours_in_the_planes_of_an_oblique_image(sign):
     assert all(np.abs(back - p).sum(axis=1).min() < 1e-9 for p in drawn_points)
 
 
+@pytest.mark.hazard("H07")
 def test_tilted_contours_without_their_image_are_refused():
     tilted = Contour(rectangle(0).points_mm @ np.array([[1.0, 0, 0], [0, 0.8, 0.6], TILT]))
     with pytest.raises(GeometryError, match="Planar contours are needed"):
@@ -394,6 +405,7 @@ def test_half_a_millimetre_off_the_plane_is_still_planar():
         slabs(Contour(points), fallback=2.0)
 
 
+@pytest.mark.hazard("H39")
 def test_hostile_names_are_cleaned_in_messages_and_kept_in_notices():
     s = slabs_of(Structure("Blad\nder", 1, (rectangle(0),)), None, None, 3.0)
     assert s.notices[0].structure == "Blad\nder"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from shapely import Polygon
 from shapely import points as shapely_points
+from shapely.ops import unary_union
 
 from reirrad.dose import DoseGrid
 from reirrad.errors import GeometryError
@@ -62,6 +63,7 @@ SHAPES = {
 # volumes
 
 
+@pytest.mark.hazard("H21")
 def test_the_volume_of_a_box_is_exact():
     p = points_of(*SHAPES["box"])
     assert p.volume_cc == pytest.approx(17.3 * 11.2 * 15 / 1000, rel=1e-9)
@@ -77,6 +79,7 @@ def test_points_are_distinct_and_within_their_slab(shape):
     assert len(np.unique(p.points_mm, axis=0)) == len(p.points_mm)
 
 
+@pytest.mark.hazard("H15", "H21")
 @pytest.mark.parametrize("cc", [1e-3, 1e-2, 1.0, 30.0])
 @pytest.mark.parametrize("place", [(0.0, 0.0), (-1234.567, 5e4)])
 def test_discs_of_any_size_and_place(cc, place):
@@ -87,6 +90,7 @@ def test_discs_of_any_size_and_place(cc, place):
     assert p.volumes_cc.size > 5000
 
 
+@pytest.mark.hazard("H33")
 def test_a_body_has_a_bounded_number_of_points():
     p = points_of(*(disc(3.0 * k, 150.0, n=300) for k in range(40)))
     assert p.step_mm == BODY_STEP_MM
@@ -107,6 +111,7 @@ def test_very_thin_slabs_keep_their_volume():
     assert set(p.n_sub) == {1}
 
 
+@pytest.mark.hazard("H07")
 @pytest.mark.parametrize("xor", [False, True])
 def test_partial_overlap_is_united_and_xor_left_out(xor):
     a, b = box(0, dx=10, dy=10, xor=xor), box(0, x0=-28.3, y0=212.9, dx=10, dy=10, xor=xor)
@@ -124,6 +129,36 @@ def test_unions_against_shapely():
     assert np.all(inside(shapely_points(p.column_uv_mm)))
 
 
+def blobs(rng):
+    """Some star-shaped polygons that lie apart, within each other or across each other, but do not nearly touch."""
+    while True:
+        polygons = []
+        for _ in range(rng.integers(2, 6)):
+            angle = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(5, 50)))
+            radius = rng.uniform(2, 30) * rng.uniform(0.6, 1, angle.size)
+            polygons.append(rng.uniform(-40, 40, 2) + np.column_stack([radius * np.cos(angle), radius * np.sin(angle)]))
+        shapes = [Polygon(p) for p in polygons]
+        pairs = [(a, b) for k, a in enumerate(shapes) for b in shapes[:k]]
+        shared = [(a.intersection(b).area / min(a.area, b.area), a.boundary.intersects(b.boundary)) for a, b in pairs]
+        if all(s.is_valid and s.area > 1 for s in shapes) and not any(0 < part < 0.012 or (part > 0.975 and meets) for part, meets in shared):
+            return polygons, shapes
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_contours_of_a_plane_against_shapely(seed):
+    rng = np.random.default_rng(seed)
+    polygons, shapes = blobs(rng)
+    p = points_of(*(Contour(np.column_stack([q, np.zeros(len(q))])[:: rng.choice([1, -1])]) for q in polygons), fallback=1.0)
+    around = [[b for b in shapes if b is not a and b.contains(a)] for a in shapes]
+    if not any(a.boundary.intersects(b.boundary) for k, a in enumerate(shapes) for b in shapes[:k]):
+        area = sum(a.area * (-1) ** len(outer) for a, outer in zip(shapes, around, strict=True))
+    elif not any(around):
+        area = unary_union(shapes).area
+    else:
+        return  # holes beside overlaps have tests of their own
+    assert p.volume_cc * 1000 == pytest.approx(area, rel=2e-3)
+
+
 # what crosses itself, what encloses nothing, what is spread out
 
 
@@ -131,6 +166,7 @@ def bow(z, size):
     return Contour(np.array([[0, 0, z], [size, size, z], [size, 0, z], [0, size, z]], float))
 
 
+@pytest.mark.hazard("H07")
 @pytest.mark.parametrize("size", [4.0, 100.0, 400.0])
 def test_a_bow_tie_counts_both_wings_and_is_told(size):
     p = points_of(bow(0, size), bow(3, size))
@@ -153,18 +189,27 @@ def test_points_of_a_bow_tie_lie_in_its_wings():
     assert np.all(off | ((y - x) * (y - 10 + x) < 0))
 
 
+@pytest.mark.hazard("H07")
 def test_a_contour_that_encloses_nothing_is_refused():
     there_and_back = Contour(np.array([[0, 0, 0], [5, 0, 0], [5, 7, 0], [9, 7, 0], [5, 7, 0], [5, 0, 0]], float))
     with pytest.raises(GeometryError, match="enclose no area"):
         points_of(there_and_back)
 
 
+@pytest.mark.hazard("H33")
 def test_two_seeds_far_apart_stay_small():
     seeds = [box(z, x0=x, dx=1.2, dy=1.3) for z in (0, 2, 4) for x in (-200.0, 200.0)]
     p = points_of(*seeds)
     assert p.volume_cc == pytest.approx(2 * 1.2 * 1.3 * 6 / 1000, rel=1e-6)
     assert p.volumes_cc.size < 100_000
     assert p.step_mm < 0.25
+
+
+def test_seeds_on_many_planes_get_a_coarser_step_and_keep_their_volume():
+    seeds = [box(2.0 * z, x0=x, dx=1.2, dy=1.3) for z in range(60) for x in (-200.0, 98.8)]
+    p = points_of(*seeds)
+    assert p.step_mm == pytest.approx(300 / (30e6 / 60) ** 0.5)
+    assert p.volume_cc == pytest.approx(2 * 1.2 * 1.3 * 120 / 1000, rel=1e-6)
 
 
 def test_a_slanting_wire():
@@ -175,6 +220,7 @@ def test_a_slanting_wire():
 # statistics of simple doses
 
 
+@pytest.mark.hazard("H21")
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_linear_dose_is_sampled_finely_along_every_axis(axis):
     p = points_of(*SHAPES["box"])
@@ -187,6 +233,7 @@ def test_a_linear_dose_is_sampled_finely_along_every_axis(axis):
         assert np.interp(part, cumulative, x[order]) == pytest.approx(low + part * size, abs=0.15 * p.step_mm)
 
 
+@pytest.mark.hazard("H21")
 def test_edge_points_reach_every_corner_and_face():
     p = points_of(*SHAPES["box"])
     assert p.edge_points_mm.min(axis=0) == pytest.approx([-34.3, 208.9, -25.7])
@@ -217,6 +264,7 @@ def test_every_contour_has_edge_points_at_both_faces():
 # reading
 
 
+@pytest.mark.hazard("H21")
 @pytest.mark.parametrize("order", ["cubic", "linear"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_fast_reading_equals_plain_reading(shape, order):
@@ -244,6 +292,7 @@ def test_columns_that_are_all_cut(order):
     np.testing.assert_allclose(read_dose(p, dose, order), dose.at_points(p.points_mm, order), atol=1e-4)
 
 
+@pytest.mark.hazard("H04")
 @pytest.mark.parametrize("order", ["cubic", "linear"])
 def test_an_organ_beside_the_grid_has_no_dose(order):
     p = points_of(*SHAPES["disc"])

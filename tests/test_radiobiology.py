@@ -26,17 +26,20 @@ numbers = st.integers(1, 60)
 alpha_betas = st.floats(0.5, 30)
 
 
+@pytest.mark.hazard("H23", "H25")
 @pytest.mark.parametrize(("n", "d", "alpha_beta", "expected"), TABLE)
 def test_table_of_schedules(n, d, alpha_beta, expected):
     assert round(eqd2(n * d, n, alpha_beta), 2) == expected
 
 
+@pytest.mark.hazard("H23")
 def test_published_bed():
     for row in GOLDEN["bed"]:
         for alpha_beta, value in row["bed_gy"].items():
             assert bed(row["dose_gy"], row["fractions"], int(alpha_beta)) == value
 
 
+@pytest.mark.hazard("H02")
 @pytest.mark.parametrize("row", GOLDEN["partial"])
 def test_partial_delivery_scales_dose_and_fractions(row):
     part = row["delivered"] / row["planned"]
@@ -97,6 +100,7 @@ def test_the_sign_with_alpha_beta_follows_the_fraction_size(dose_per_fraction, r
     assert (eqd2(20 * dose_per_fraction, 20, 10) > eqd2(20 * dose_per_fraction, 20, 3)) == rises
 
 
+@pytest.mark.hazard("H04")
 def test_unknown_dose_stays_unknown():
     dose = np.array([50.0, np.nan], np.float32)
     for value in (bed(dose, 25, 2), eqd2(dose, 25, 2), eqd2_from_bed(dose, 2), bed_from_eqd2(dose, 2)):

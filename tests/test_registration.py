@@ -22,6 +22,7 @@ def about_z(degrees, shift=(0.0, 0.0, 0.0)):
     return matrix
 
 
+@pytest.mark.hazard("H12")
 def test_a_quarter_turn_then_a_shift():
     moved = Rigid(about_z(90, (10.0, -5.0, 2.5)))(np.array([[1.0, 0, 0], [0, 1.0, 7.0]]))
     np.testing.assert_allclose(moved, [[10.0, -4.0, 2.5], [9.0, -5.0, 9.5]], atol=1e-12)
@@ -49,6 +50,7 @@ def changed(row, column, value):
     return matrix
 
 
+@pytest.mark.hazard("H12")
 @pytest.mark.parametrize(
     "matrix",
     [

@@ -58,6 +58,7 @@ def refusal(load, text, model=Whole):
     return message
 
 
+@pytest.mark.hazard("H28")
 def test_values_have_the_types_of_yaml_1_2(load):
     data = load("a: 010\nb: 3:10\nc: yes\nd: 1e3\ne: 2021-04-16\nf: 2021-04-16T10:00:00\ng: true\nh: ~\ni: '3'\nj: [1, 2.5]\n").data
     assert data == {
@@ -93,6 +94,7 @@ def test_problems_are_told_in_the_order_of_lines_and_not_without_end(load):
     assert str(error.value) == f"{message}; and 3 more problems."
 
 
+@pytest.mark.hazard("H28")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -143,6 +145,7 @@ def test_unknown_keys_in_a_list_file_are_compared_with_those_of_its_entries(load
     assert refusal(load, "- name: x\n- name: y\n  fractons: 3", Parts) == 'case.yaml:3: [1]: unknown key "fractons", did you mean "fractions"?'
 
 
+@pytest.mark.hazard("H33")
 def test_a_huge_value_is_not_repeated(load):
     assert len(refusal(load, "ratio: " + "x" * 90_000)) < 120
 
@@ -151,6 +154,7 @@ def test_whole_numbers_serve_as_numbers(load):
     assert load("ratio: 3").validate(Whole).ratio == 3.0
 
 
+@pytest.mark.hazard("H28", "H33", "H45")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
