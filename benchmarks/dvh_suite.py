@@ -25,11 +25,13 @@ from reirrad.dose import DoseGrid
 from reirrad.dvh import Dvh
 from reirrad.grid import Grid
 from reirrad.planes import slabs_of
-from reirrad.points import organ_points, read_dose
+from reirrad.points import organ_points
+from reirrad.sampling import read_dose
 from reirrad.structures import Contour, Structure
 
 HALF = 12.0
 CENTRE_GY = 16.0
+RAISED_GY = 40.0  # added to the dose that is read and taken away again: a dose grid has no negative values, which the ramp would need outside the solid
 PARAMETERS = ("Dmin", "Dmax", "Dmean", "D99", "D95", "D5", "D1", "D0.03cc")
 SIDES = 720
 
@@ -151,16 +153,17 @@ def structure_of(solid: Solid, spacing: float, tiling: bool) -> tuple[Structure,
 def dose_grid(axis: str, spacing: float, shift: float = 0.0) -> DoseGrid:
     """1 Gy/mm along y or z, 16 Gy at the centre."""
     line = np.arange(-np.ceil(20 / spacing), np.ceil(20 / spacing) + 1) * spacing + shift
-    dose = np.broadcast_to(CENTRE_GY + (line[:, None, None] if axis == "z" else line[None, :, None]), (line.size,) * 3)
-    return DoseGrid(Grid(np.eye(3), line, line.copy(), line.copy()), np.maximum(dose, 0).astype(np.float32))
+    dose = np.broadcast_to(RAISED_GY + CENTRE_GY + (line[:, None, None] if axis == "z" else line[None, :, None]), (line.size,) * 3)
+    return DoseGrid(Grid(np.eye(3), line, line.copy(), line.copy()), dose.astype(np.float32))
 
 
 def computed(structure: Structure, dose: DoseGrid) -> dict[str, float]:
     """What the calculator says."""
     points = organ_points(structure.name, slabs_of(structure, None, None, None))
     dvh = Dvh(read_dose(points, dose, "cubic"), points.volumes_cc, dose.at_points(points.edge_points_mm, "cubic"))
-    out = {"V": dvh.volume_cc, "Dmin": dvh.min_gy(), "Dmax": dvh.max_gy(), "Dmean": dvh.mean_gy(), "D0.03cc": dvh.near_max_gy(0.03)}
-    return out | {f"D{p}": dvh.near_max_percent_gy(p) for p in (99, 95, 5, 1)}
+    doses = {"Dmin": dvh.min_gy(), "Dmax": dvh.max_gy(), "Dmean": dvh.mean_gy(), "D0.03cc": dvh.near_max_gy(0.03)}
+    doses |= {f"D{p}": dvh.near_max_percent_gy(p) for p in (99, 95, 5, 1)}
+    return {"V": dvh.volume_cc} | {p: value - RAISED_GY for p, value in doses.items()}
 
 
 def nelms(tiling: bool, shift: bool = False) -> list[tuple[str, str, float, float, str, float, float]]:

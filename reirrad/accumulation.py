@@ -6,6 +6,7 @@ added physically: n1 = 25 and n2 = 20 concurrent sessions become 20 sessions of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,19 @@ from reirrad.course import Course, Phase
 from reirrad.dose import Float32, Interpolation
 from reirrad.dvh import Dvh
 from reirrad.grid import Float64
-from reirrad.points import OrganPoints, read_dose
+from reirrad.points import ELONGATION, N_POINTS_LARGE, REFINED_MM, OrganPoints, refined
 from reirrad.registration import Rigid
+from reirrad.sampling import read_dose
 
-__all__ = ["OrganDose", "accumulate", "deliveries"]
+__all__ = ["OrganDose", "accumulate", "deliveries", "hot_points"]
 
 N_EDGE = 48  # surface points kept for each extreme of each course, and of all together
-EDGE_ALPHA_BETA_GY = (0.0, 1.0, 3.0, 10.0)  # alpha/beta at which extremes of several deliveries are looked for
+EXTREME_ALPHA_BETA_GY = (0.0, 1.0, 3.0, 10.0)  # alpha/beta at which extremes of several deliveries are looked for
+HOT_CC = 3.0  # the hottest part of a large organ that gets a finer lattice, more than the largest near-maximum volume in use (2 cc)
+COLD_PART = 0.1  # points with less than this part of the maximum of every delivery are not looked at
+MATTERS_GY = 0.1  # cells within which dose varies by less need no finer lattice
+REFINED_PART = 0.5  # nor does an organ of which more than this is hot: its dose is flat
+FINEST_MM = 0.3  # no finer than this
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,23 +113,58 @@ def accumulate(points: OrganPoints, courses: tuple[Course, ...], transforms: tup
     order : str
         Interpolation.
     """
-    dose, fractions, number = [], [], []
-    edge_all = []
-    coarse = points.edge_points_mm
-    for c, (course, transform) in enumerate(zip(courses, transforms, strict=True)):
-        by_phase = [_read_phase(points, phase, transform, order) for phase in course.phases]
-        edge_by_phase = [_read_points(coarse, phase, transform, "linear") for phase in course.phases]
-        for n, parts in deliveries(course.phases):
-            dose.append(_combine(by_phase, parts))
-            edge_all.append(_combine(edge_by_phase, parts))
-            fractions.append(n)
-            number.append(c)
-    kept = coarse[_extremes(np.array(edge_all), np.array(fractions), np.array(number))]
-    edge = []
-    for course, transform in zip(courses, transforms, strict=True):
-        edge_by_phase = [_read_points(kept, phase, transform, order) for phase in course.phases]
-        edge += [_combine(edge_by_phase, parts) for _, parts in deliveries(course.phases)]
-    return OrganDose(points.volumes_cc, np.array(dose), np.array(edge), np.array(fractions, np.intp), np.array(number, np.intp))
+    blocks = [(c, n) for c, course in enumerate(courses) for n, _ in deliveries(course.phases)]
+    number, fractions = (np.array([block[k] for block in blocks], np.intp) for k in (0, 1))
+
+    def deliver(read: Callable[[Phase, Rigid | None], Float32]) -> Float32:
+        """Dose of every delivery (K, ...) from that of every phase."""
+        out = []
+        for course, transform in zip(courses, transforms, strict=True):
+            by_phase = [read(phase, transform) for phase in course.phases]
+            out += [_combine(by_phase, parts) for _, parts in deliveries(course.phases)]
+        return np.array(out)
+
+    on_surface = points.edge_points_mm
+    rough = deliver(lambda phase, transform: _read_points(on_surface, phase, transform, "linear"))
+    kept = on_surface[_extremes(rough, fractions, number)]
+    edge = deliver(lambda phase, transform: _read_points(kept, phase, transform, order))
+
+    dose = deliver(lambda phase, transform: _read_phase(points, phase, transform, order))
+    volumes = points.volumes_cc
+    if points.step_mm > REFINED_MM:
+        here = np.flatnonzero(_is_candidate(dose))
+        where = points.points_mm[here]
+        upper = dose[:, here] + deliver(lambda phase, transform: _spread(where, points.step_mm, phase, transform))
+        hot = np.zeros(points.column_slab.size, bool)
+        hot[points.point_column[here[hot_points(dose[:, here], upper, volumes[here], fractions, number)]]] = True
+        hot_cc = float(points.column_area_mm2[hot] @ (points.slab_high_mm - points.slab_low_mm)[points.column_slab[hot]]) / 1000
+        if 0 < hot_cc < REFINED_PART * points.volume_cc:
+            rest, fine = refined(points, hot, max((1000 * hot_cc / (N_POINTS_LARGE * ELONGATION)) ** (1 / 3), FINEST_MM))
+            there = deliver(lambda phase, transform: _read_phase(fine, phase, transform, order))
+            dose = np.concatenate([dose[:, ~hot[points.point_column]], there], axis=1)
+            volumes = np.concatenate([rest.volumes_cc, fine.volumes_cc])
+    return OrganDose(volumes, dose, edge, fractions, number)
+
+
+def hot_points(dose: Float32, upper: Float32, volumes_cc: Float64, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Points whose cells may hold a part of the hottest few cc of a course or of all courses, at any alpha/beta.
+
+    Parameters
+    ----------
+    dose, upper : (K, P) float32
+        Dose of each delivery at the points, and what it may reach within their cells, Gy.
+
+    Returns
+    -------
+    (P,) bool
+        True too only where the dose varies within a cell enough to matter.
+    """
+    varies = np.any(upper - dose > MATTERS_GY, axis=0)
+    hot = np.zeros(volumes_cc.size, bool)
+    for here, above in zip(_views(dose, fractions, course), _views(upper, fractions, course), strict=True):
+        known = Dvh(here, volumes_cc, here[:0]).known()
+        hot |= above >= (known.near_max_gy(HOT_CC) if known.volume_cc > HOT_CC else -np.inf)
+    return np.asarray(hot & varies)
 
 
 def _combine(by_phase: list[Float32], parts: dict[int, float]) -> Float32:
@@ -149,15 +191,40 @@ def _read_points(points_mm: Float64, phase: Phase, transform: Rigid | None, orde
 
 def _extremes(dose: Float32, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> NDArray[np.intp]:
     """Surface points that may hold the least or the largest physical dose or EQD2 of a course, or of all courses together."""
-    squares = dose**2 / fractions[:, None]
     chosen = []
+    for v in _views(dose, fractions, course):
+        order = np.flatnonzero(~np.isnan(v))
+        if order.size > 2 * N_EDGE:
+            near = np.argpartition(v[order], [N_EDGE, order.size - N_EDGE])
+            order = order[np.concatenate([near[:N_EDGE], near[-N_EDGE:]])]
+        chosen.append(order)
+    return np.unique(np.concatenate(chosen))
+
+
+def _views(dose: Float32, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> list[Float32]:
+    """Quantities (P,) that rank points: dose of each course and of all courses, and what EQD2 is proportional to where there are several deliveries."""
+    squares = dose**2 / fractions[:, None]
+    views = []
     for group in [*(np.flatnonzero(course == c) for c in np.unique(course)), np.arange(len(dose))]:
         q1, q2 = dose[group].sum(axis=0), squares[group].sum(axis=0)
-        views = [q1] if group.size == 1 else [q1, *(alpha_beta * q1 + q2 for alpha_beta in EDGE_ALPHA_BETA_GY)]
-        for v in views:
-            order = np.flatnonzero(~np.isnan(v))
-            if order.size > 2 * N_EDGE:
-                near = np.argpartition(v[order], [N_EDGE, order.size - N_EDGE])
-                order = order[np.concatenate([near[:N_EDGE], near[-N_EDGE:]])]
-            chosen.append(order)
-    return np.unique(np.concatenate(chosen))
+        views += [q1] if group.size == 1 else [q1, *(np.float32(alpha_beta) * q1 + q2 for alpha_beta in EXTREME_ALPHA_BETA_GY)]
+        if group.size == len(dose):
+            break
+    return views
+
+
+def _is_candidate(dose: Float32) -> NDArray[np.bool_]:
+    """Points (P,) not so cold in every delivery that their cells cannot belong to the hottest ones."""
+    largest = np.nanmax(dose, axis=1, keepdims=True, initial=0.0)
+    return np.asarray(np.any(dose > COLD_PART * largest, axis=0))
+
+
+def _spread(points_mm: Float64, step_mm: float, phase: Phase, transform: Rigid | None) -> Float32:
+    """How much the dose of a phase may rise from points (P, 3) to the border of their cells: by the range of the voxels around them, over the cell's size."""
+    where = points_mm if transform is None else transform(points_mm)
+    total = np.zeros(len(points_mm), np.float32)
+    for component in phase.components:
+        low, high = component.dose.range_at(where)
+        cells = max(1.0, 0.75 * step_mm / float(np.nanmin(component.dose.grid.spacing_mm)))
+        total += np.float32(cells * component.factor) * (high - low)
+    return total

@@ -5,6 +5,7 @@ Exit status: 0 every mandatory limit met, 1 a mandatory limit exceeded or not ev
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
@@ -29,12 +30,17 @@ app = typer.Typer(
 )
 
 REFUSED = 2
+# Bytes of a file name that are no UTF-8 come as lone surrogates; so they are escaped in the way of JSON.
+ODD_BYTES = "backslashreplace"
 
 
 def main() -> None:
     """Run the command line; whatever happens, no traceback and no half-written file."""
     # Small matrix products gain nothing from threads of the linear algebra library, which would also fight over the cores of a busy machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe or old terminal that has no sign for an alpha must not end a calculation
     try:
         app()
     except KeyboardInterrupt:
@@ -46,7 +52,7 @@ def main() -> None:
     except MemoryError:
         _say("Refused: this machine has not enough memory for the case. Nothing was written. Close other programs, or use a machine with more memory.")
         raise SystemExit(REFUSED) from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # The last resort: a fault of the program. The message of the exception may hold patient data and is not shown.
         where = _innermost(error)
         _say(
@@ -76,7 +82,7 @@ def check(
 ) -> None:
     """Compute the cumulative EQD2 of every organ and hold it against limits.
 
-    Exit status 0: every mandatory limit is met. 1: one is exceeded or not evaluable. 2: refused, with the reason on standard error.
+    Exit status 0: every mandatory limit is met. 1: one is exceeded or not evaluable, or no limit applies. 2: refused, with the reason on standard error.
     With several cases the JSON is a list with one entry per case, a refused one as {"case_path", "outcome", "message"}; the exit status is the largest.
     """
     from rich.console import Console
@@ -145,22 +151,25 @@ def _refuse_unwritable(target: str | None) -> None:
 def _write(target: str, text: str) -> None:
     """Write a whole file or none."""
     if target == "-":
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors=ODD_BYTES, newline="\n")
         sys.stdout.write(text)
         sys.stdout.flush()
         return
     path = Path(target)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with os.fdopen(handle, "w", encoding="utf-8", errors=ODD_BYTES, newline="\n") as stream:
             stream.write(text)
         mask = os.umask(0)
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)
         Path(temporary).replace(path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         _say(f"Refused: the result could not be written to {target!r} ({error.strerror}). Free space or choose another folder, and run again.")
         raise typer.Exit(REFUSED) from None
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
 
 def _say(text: str) -> None:
@@ -253,3 +262,30 @@ def crosscheck(
     if json_path != "-":
         second.render(found, Console(width=None if sys.stdout.isatty() else 150, highlight=False))
     raise typer.Exit(second.exit_status(found))
+
+
+@app.command()
+def commission(
+    json_path: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write every value as JSON; - writes to standard output, and nothing else goes there.", show_default=False),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Show every value, not only the largest deviations.")] = False,
+) -> None:
+    """Compare phantoms that have closed-form answers with what is computed on this machine.
+
+    Exit status 0: every value meets the goal. 1: one does not.
+    """
+    from rich.console import Console
+
+    from reirrad import commission as phantoms
+    from reirrad.commissiontable import render
+
+    _refuse_unwritable(json_path)
+    with _progress() as progress:
+        found = phantoms.commission(progress)
+    if json_path is not None:
+        _write(json_path, phantoms.as_json(found))
+    if json_path != "-":
+        render(found, Console(width=None if sys.stdout.isatty() else 150, highlight=False), full=full)
+    raise typer.Exit(phantoms.exit_status(found))

@@ -65,16 +65,19 @@ def signed_area_mm2(polygon_mm: Float64) -> float:
     >>> signed_area_mm2(np.array([[0, 0], [3, 0], [3, 2], [0, 2.0]]))
     6.0
     """
-    x, y = (polygon_mm - polygon_mm[0]).T
-    return float(0.5 * np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+    x, y = (polygon_mm[1:] - polygon_mm[0]).T  # the first vertex becomes the origin, and its two products vanish
+    return float(0.5 * (np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])))
 
 
 def edges_of(polygons: list[tuple[int, Float64]]) -> Edges:
     """Edges of (layer, (N, 2) polygon) pairs, in the direction in which the vertices stand."""
     start = np.concatenate([p for _, p in polygons])
-    end = np.concatenate([np.roll(p, -1, axis=0) for _, p in polygons])
-    layer = np.repeat([k for k, _ in polygons], [len(p) for _, p in polygons])
-    return Edges(start, end, layer)
+    sizes = np.array([len(p) for _, p in polygons])
+    first = np.cumsum(sizes) - sizes
+    end = np.empty_like(start)
+    end[:-1] = start[1:]
+    end[first + sizes - 1] = start[first]  # every polygon closes
+    return Edges(start, end, np.repeat(np.array([k for k, _ in polygons], np.intp), sizes))
 
 
 def cover(edges: Edges, origin_mm: Float64, step_mm: float, n_rows: int, n_columns: int) -> Coverage:
@@ -89,7 +92,7 @@ def cover(edges: Edges, origin_mm: Float64, step_mm: float, n_rows: int, n_colum
     step_mm : float
         Cell size.
     n_rows, n_columns : int
-        Cells per layer; polygons must lie within.
+        Cells per layer. What lies outside them is left out.
 
     Returns
     -------
@@ -102,6 +105,13 @@ def cover(edges: Edges, origin_mm: Float64, step_mm: float, n_rows: int, n_colum
     x0, y0, x1, y1, layer = _cut(start, end, edges.layer)
 
     row, column = np.floor((y0 + y1) / 2), np.floor((x0 + x1) / 2)
+    if not (row.min(initial=0) >= 0 and row.max(initial=0) < n_rows and column.min(initial=0) >= 0 and column.max(initial=0) < n_columns):
+        # a window of a larger lattice: pieces left of it bound all its cells, those above, below and right of it none
+        here = (row >= 0) & (row < n_rows) & (column < n_columns)
+        x0, y0, x1, y1, row, column = (a[here] for a in (x0, y0, x1, y1, row, column))
+        layer = layer[here]
+        left = column < 0
+        x0, x1, column = np.where(left, 0.0, x0), np.where(left, 0.0, x1), np.where(left, 0.0, column)
     fx0, fx1, fy0, fy1 = x0 - column, x1 - column, y0 - row, y1 - row
     strip = y0 - y1  # an edge running down has the inside on its right
     strip_y = strip * (fy0 + fy1) / 2

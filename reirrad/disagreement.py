@@ -71,8 +71,8 @@ class Evidence:
 
     Parameters
     ----------
-    points, slabs, dvh
-        The structure here, and the physical dose at its points.
+    slabs, points, dvh
+        The structure here, and its physical dose.
     structure : Structure
         As drawn.
     dose : DoseGrid
@@ -149,10 +149,10 @@ def _tolerance(metric: Metric, evidence: Evidence) -> float:
         return VOLUME_TOLERANCE * dvh.volume_cc if dvh.volume_cc > LARGE_CC else 2 * VOLUME_TOLERANCE * dvh.volume_cc
     if metric == "mean_gy":
         return BINS_GY + MEAN_TOLERANCE * dvh.mean_gy()
-    order = np.argsort(-np.nan_to_num(dvh.dose_gy), kind="stable")
-    hot = order[: int(np.searchsorted(np.cumsum(dvh.volumes_cc[order]), 2 * (METRICS[metric] or HOTTEST_CC / 2))) + 1]
-    change = _change_gy(evidence.dose, evidence.points.points_mm[hot])
-    return BINS_GY + evidence.factor * float(np.average(change, weights=dvh.volumes_cc[hot]))
+    points_mm, volumes_cc = evidence.points.points_mm, evidence.points.volumes_cc
+    order = np.argsort(-np.nan_to_num(evidence.dose.at_points(points_mm, "linear")), kind="stable")
+    hot = order[: int(np.searchsorted(np.cumsum(volumes_cc[order]), 2 * (METRICS[metric] or HOTTEST_CC / 2))) + 1]
+    return BINS_GY + evidence.factor * float(np.average(_change_gy(evidence.dose, points_mm[hot]), weights=volumes_cc[hot]))
 
 
 def _change_gy(dose: DoseGrid, points_mm: Float64) -> Float64:

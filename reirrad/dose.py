@@ -134,17 +134,19 @@ class DoseGrid:
             line = sum(wx[:, c] * flat[row + c] for c in range(wx.shape[1]))
             value += wz[:, a] * wy[:, b] * line
         if order == "cubic":
-            low, high = self._bounds_at(local)
-            value = np.clip(value, low, high)
+            value = np.clip(value, *overshoot_bounds(*self._range(local)))
         return value.astype(np.float32)
 
-    def _bounds_at(self, local: Float64) -> tuple[Float64, Float64]:
-        """What a cubic may reach at local points (P, 3): from the eight voxels around each."""
+    def range_at(self, points_mm: Float64) -> tuple[Float32, Float32]:
+        """Least and largest of the eight voxels around points (P, 3) of the frame of this dose; outside, of the nearest voxels."""
+        return self._range(self.grid.to_local(points_mm))
+
+    def _range(self, local: Float64) -> tuple[Float32, Float32]:
         axes = (self.grid.w_mm, self.grid.v_mm, self.grid.u_mm)
         cells = [axis_cells(c, local[:, 2 - k]) for k, c in enumerate(axes)]
         last = [min(1, c.size - 1) for c in axes]
         corners = [self.dose_gy[cells[0] + a, cells[1] + b, cells[2] + c] for a, b, c in itertools.product(*(range(k + 1) for k in last))]
-        return overshoot_bounds(np.minimum.reduce(corners), np.maximum.reduce(corners))
+        return np.minimum.reduce(corners), np.maximum.reduce(corners)
 
 
 def overshoot_bounds(low: Float32, high: Float32) -> tuple[Float64, Float64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,49 +26,12 @@ from reirrad.dicom.rtstruct import StructureSet, read_structure_set
 from reirrad.dicom.selection import UNUSABLE
 from reirrad.dicom.spatial import read_rigid
 from reirrad.dicom.treatment import treatment_days
-from reirrad.dicom.values import items, people_text, text
+from reirrad.dicom.values import items, people_text, text, texts
 from reirrad.errors import DicomError, ReirradError, printable
 from reirrad.structures import Structure
+from reirrad.treatments import CLOSE_DAYS, NAME_LENGTH, Treatment, course_names, grouped
 
-__all__ = ["CLOSE_DAYS", "CourseDraft", "Draft", "Link", "PhaseDraft", "Treatment", "propose"]
-
-# Plans of one patient image that were made within this time may belong to one course; courses nearer than this may be one.
-CLOSE_DAYS = 60
-NAME_LENGTH = 60
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Treatment:
-    """Doses that refer to one plan; the plan is None when it is not in the folder, its UID empty when no plan is referred to."""
-
-    plan_uid: str
-    plan: PlanRecord | None
-    doses: tuple[DoseHeader, ...]
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        return self.plan.title if self.plan is not None else self.doses[0].name
-
-    @property
-    def date(self) -> dt.date | None:
-        """Date of the plan, which is not a date of treatment."""
-        return None if self.plan is None else self.plan.plan_day
-
-    @property
-    def frame_uid(self) -> str:
-        """Frame of Reference UID of the dose."""
-        return self.doses[0].record.frame_uid
-
-    @property
-    def study_uid(self) -> str:
-        """Study Instance UID of the dose."""
-        return text(self.doses[0].record.header, "StudyInstanceUID")
-
-    @property
-    def structure_set_uid(self) -> str:
-        """Structure set the plan refers to; empty when none."""
-        return "" if self.plan is None else self.plan.structure_set_uid
+__all__ = ["CourseDraft", "Draft", "Link", "PhaseDraft", "propose"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +168,9 @@ def propose(folder: Path, base: Path | None = None, progress: Callable[[str], No
         progress("looking for DICOM objects")
         found = _find(scan(folder.resolve(), base))
         _refuse_several_patients(found.scan)
-        groups = sorted((_by_date(g) for g in _grouped(found.treatments)), key=_when)
-        names = _names(groups)
+        groups = grouped(found.treatments)
         courses = []
-        for k, (group, name) in enumerate(zip(groups, names, strict=True)):
+        for k, (group, name) in enumerate(zip(groups, course_names(groups), strict=True)):
             progress(f"reading course {name}")
             kind: Literal["prior", "proposed"] = "proposed" if k == len(groups) - 1 else "prior"
             courses.append(_course(name, kind, group, found, base))
@@ -293,46 +255,6 @@ def _patient(found: Scan) -> tuple[str | None, list[str]]:
     return (stated if everywhere and writable else None), [n.message for n in notices]
 
 
-def _grouped(treatments: Iterable[Treatment]) -> list[list[Treatment]]:
-    """Treatments that may be parts of one course, together."""
-    groups: list[list[Treatment]] = []
-    for treatment in treatments:
-        linked = [g for g in groups if any(_belong(treatment, other) for other in g)]
-        groups = [g for g in groups if g not in linked] + [[treatment, *(t for g in linked for t in g)]]
-    return groups
-
-
-def _belong(a: Treatment, b: Treatment) -> bool:
-    """Same frame, same structure set or study, made within a short time."""
-    same_set = bool(a.structure_set_uid) and a.structure_set_uid == b.structure_set_uid
-    close = a.date is None or b.date is None or abs((a.date - b.date).days) <= CLOSE_DAYS
-    return a.frame_uid == b.frame_uid and (same_set or a.study_uid == b.study_uid) and close
-
-
-def _by_date(group: list[Treatment]) -> tuple[Treatment, ...]:
-    return tuple(sorted(group, key=lambda t: (t.date or dt.date.min, t.title, t.plan_uid, t.doses[0].name)))
-
-
-def _when(group: tuple[Treatment, ...]) -> tuple[dt.date, str, str]:
-    """Courses without a date come first: the latest, which is taken for the proposed one, must have one."""
-    last = group[-1]
-    return (last.date or dt.date.min, last.title, last.plan_uid or last.doses[0].name)
-
-
-def _names(groups: list[tuple[Treatment, ...]]) -> list[str]:
-    """Plan label and year, each once."""
-    names: list[str] = []
-    for k, group in enumerate(groups, 1):
-        last = group[-1]
-        name = printable(last.plan.label or last.plan.name, NAME_LENGTH) if last.plan is not None else ""
-        name = name or f"Course {k}"
-        if last.date is not None and str(last.date.year) not in name:
-            name = f"{name} {last.date.year}"
-        numbered = (f"{name} ({n})" for n in range(2, len(groups) + 2))
-        names.append(name if name not in names else next(n for n in numbered if n not in names))
-    return names
-
-
 def _course(name: str, kind: Literal["prior", "proposed"], group: tuple[Treatment, ...], found: _Found, base: Path) -> CourseDraft:
     """Everything that belongs to a group of treatments, and the folder that holds it."""
     plans = {t.plan.uid: t.plan for t in group if t.plan is not None}
@@ -340,12 +262,12 @@ def _course(name: str, kind: Literal["prior", "proposed"], group: tuple[Treatmen
     structure_set = _structure_set(group, found)
     if structure_set is not None:
         records.append(structure_set.record)
-    records += _images(group[0].frame_uid, structure_set, found.scan)
     days, day_records = treatment_days(found.scan.of("RTRECORD"), set(plans))
-    records += day_records
-    dicom = Path(os.path.commonpath([r.path.parent for r in records]))
+    images = _images(group[0].frame_uid, structure_set, found.scan)
+    others = [d.record.path for t in found.treatments if t not in group for d in t.doses]
+    dicom, is_shared = _folder(records, images, others, base)
+    records += [*images, *day_records]
     own = {t.plan_uid for t in group}
-    is_shared = any(d.record.path.is_relative_to(dicom) for t in found.treatments if t not in group for d in t.doses)
     labels = [found_text for p in found.plans.values() for found_text in {p.label.strip(), p.name.strip()}]
     phases = () if "" in own else tuple(PhaseDraft(_call(t, labels)) for t in group)
     radiations = sorted({r for p in plans.values() for r in p.radiations})
@@ -358,6 +280,8 @@ def _course(name: str, kind: Literal["prior", "proposed"], group: tuple[Treatmen
             remarks.append(f"{len(treatment.doses)} dose(s), {treatment.doses[0].name}, {lack}: fractions are unknown, add the plan or state them")
         elif treatment.plan.approval in ("REJECTED", "UNAPPROVED"):
             remarks.append(f"the plan {treatment.title} is {treatment.plan.approval}: is it the one that was treated?")
+    if any("\ud800" <= c <= "\udfff" for c in str(dicom)):
+        remarks.append("the name of its folder is no text (bytes that are not UTF-8), which a case file cannot hold: rename it")
     if is_shared and not phases:
         remarks.append(f"its dose refers to no plan and lies in one folder with doses of other courses: move {group[0].doses[0].name} into a folder of its own")
     return CourseDraft(
@@ -374,6 +298,26 @@ def _course(name: str, kind: Literal["prior", "proposed"], group: tuple[Treatmen
     )
 
 
+def _folder(records: list[Record], images: list[Record], others: list[Path], base: Path) -> tuple[Path, bool]:
+    """The folder that holds a course, and whether it also holds doses of others.
+
+    Courses planned on one CT may each have a copy of it: then the copy beside dose and plan will do.
+    """
+    wide, narrow = (Path(os.path.commonpath([r.path.parent for r in some])) for some in (records + images, records))
+    if not any(other.is_relative_to(wide) for other in others):
+        return wide, False
+    if not any(other.is_relative_to(narrow) for other in others):
+        series = {r.series_uid for r in images}
+        copies = [r for r in scan(narrow, base).of("CT") if r.series_uid in series]
+        if _positions(copies) == _positions(images):
+            return narrow, False
+    return wide, True
+
+
+def _positions(images: list[Record]) -> set[tuple[str, ...]]:
+    return {tuple(texts(r.header, "ImagePositionPatient")) for r in images}
+
+
 def _structure_set(group: tuple[Treatment, ...], found: _Found) -> StructureSet | None:
     """The set the latest plan refers to; else the only one in the frame of the dose that no plan refers to."""
     for treatment in reversed(group):
@@ -387,8 +331,8 @@ def _structure_set(group: tuple[Treatment, ...], found: _Found) -> StructureSet 
 def _images(frame_uid: str, structure_set: StructureSet | None, found: Scan) -> list[Record]:
     """CT planes the structure set was drawn on; without one, those in the frame of the dose."""
     series = structure_set.image_series if structure_set is not None else frozenset()
-    drawn_on = [r for r in found.of("CT") if r.series_uid in series]
-    return drawn_on or [r for r in found.of("CT") if r.frame_uid == frame_uid]
+    in_frame = [r for r in found.of("CT") if r.frame_uid == frame_uid]
+    return [r for r in in_frame if r.series_uid in series] or in_frame
 
 
 def _call(treatment: Treatment, labels: list[str]) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import re
 
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from reirrad.constraints import load_set, set_names
-from reirrad.draft import CourseDraft, Draft, Treatment
+from reirrad.draft import CourseDraft, Draft
 from reirrad.errors import printable
 from reirrad.organs import match_organ, organ, references
 from reirrad.structures import Structure
+from reirrad.treatments import Treatment
 
 __all__ = ["checks", "draft_text"]
 
 LISTED = 200
+# Texts that need no quotes unless they look like a number, a date or a truth value, which ruamel.yaml knows.
+_PLAIN = re.compile(r"[^\W_][\w ()./+-]*")
 
 
 def draft_text(draft: Draft, *, with_patient_id: bool = True) -> str:
@@ -70,7 +75,8 @@ def _scalar(value: str) -> str:
     yaml = YAML(typ="rt", pure=True)
     yaml.width, yaml.default_flow_style = 1_000_000, True
     stream = io.StringIO()
-    yaml.dump([value], stream)
+    is_plain = _PLAIN.fullmatch(value) and value == printable(value, len(value))
+    yaml.dump([value if is_plain else DoubleQuotedScalarString(value)], stream)  # double quotes hold every character, if need be as an escape
     return stream.getvalue().rstrip("\n")[1:-1]
 
 

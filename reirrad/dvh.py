@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +85,7 @@ class Dvh:
 
     def mean_gy(self) -> float:
         """Mean dose, weighted by volume (Dmean)."""
-        return float(np.dot(self._doses(), self.volumes_cc) / self.volumes_cc.sum())
+        return float(np.sum(self._doses() * self.volumes_cc) / self.volumes_cc.sum())
 
     def near_max_gy(self, volume_cc: float) -> float:
         """Least dose of the hottest `volume_cc` (D_xcc).
@@ -94,16 +95,24 @@ class Dvh:
         Undefined
             When the organ is smaller than this volume.
         """
+        self._doses()
+        if self.is_smaller_than(volume_cc):
+            raise Undefined(f"the structure has {self.volume_cc:.3g} cc, less than the {volume_cc:g} cc of the metric")
+        return self.near_maxima_gy((volume_cc,))[0]
+
+    def is_smaller_than(self, volume_cc: float) -> bool:
+        """Whether the organ does not have this volume (but for rounding)."""
+        return volume_cc > self.volume_cc * (1 + 1e-9)
+
+    def near_maxima_gy(self, volumes_cc: Sequence[float]) -> list[float]:
+        """D_xcc of several volumes, none larger than the organ, for the sorting of one."""
         doses = self._doses()
-        total = self.volume_cc
-        if volume_cc > total * (1 + 1e-9):
-            raise Undefined(f"the structure has {total:.3g} cc, less than the {volume_cc:g} cc of the metric")
-        order = self._sorted_tail(volume_cc)
+        order = self._sorted_tail(max(volumes_cc))
         volume = self.volumes_cc[order]
-        middle = np.cumsum(volume) - volume / 2
-        if volume_cc <= middle[-1] or order.size < doses.size:
-            return float(np.interp(volume_cc, np.append(0.0, middle), np.append(self.max_gy(), doses[order])))
-        return float(np.interp(volume_cc, [middle[-1], total], [doses[order[-1]], self.min_gy()]))
+        reached, dose = np.append(0.0, np.cumsum(volume) - volume / 2), np.append(self.max_gy(), doses[order])
+        if order.size == doses.size:
+            reached, dose = np.append(reached, self.volume_cc), np.append(dose, self.min_gy())
+        return [float(d) for d in np.interp(volumes_cc, reached, dose)]
 
     def near_max_percent_gy(self, percent: float) -> float:
         """Least dose of the hottest `percent` of the volume (D_x%)."""
@@ -129,7 +138,7 @@ class Dvh:
         if main <= 0:
             return 0.0
         share = self.volumes_cc / self.volumes_cc.sum()
-        return main * math.pow(float(np.dot(share, (doses / main) ** a)), 1 / a)
+        return main * math.pow(float(np.sum(share * (doses / main) ** a)), 1 / a)
 
     def _doses(self) -> Float32:
         """Dose at all points, when there are points and it is known at every one."""

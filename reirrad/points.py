@@ -1,4 +1,4 @@
-"""An organ as points with volumes, and the dose of a course read at them.
+"""An organ as points with volumes.
 
 Every slab is covered by a lattice of square columns; a column cut by the contour carries its exact covered area and is read at the centroid of the
 covered part. Columns are cut into sub-slabs of about twice the lattice step. The lattice is moved from slab to slab, and the height of the points from
@@ -11,29 +11,28 @@ of a DVH is off by more than the dose difference over that distance; docs/accura
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reirrad.coverage import Coverage, cover, edges_of, signed_area_mm2
-from reirrad.dose import DoseGrid, Float32, Interpolation, axis_cells, axis_weights, overshoot_bounds
 from reirrad.errors import GeometryError, Notice, printable
 from reirrad.grid import Float64
 from reirrad.planes import Slab, Slabs
 
-__all__ = ["OrganPoints", "lattice_step_mm", "organ_points", "read_dose"]
+__all__ = ["Index", "OrganPoints", "lattice_step_mm", "organ_points", "refined"]
 
 Index = NDArray[np.intp]
 
-N_POINTS = 40_000  # aimed at for one organ; the step follows from its volume
+N_POINTS = 40_000  # aimed at for one organ; the step follows from the volume
+N_POINTS_LARGE = 20_000  # aimed at for an organ so large that its hottest part is refined, and again for that part
 ELONGATION = 2.0  # height of a cell over its width: heights vary from column to column, so the coarser sampling along w costs nothing
-STEP_MM = (0.04, 1.5)  # finest and coarsest step ...
-BODY_CC, BODY_STEP_MM = 6_000.0, 2.5  # ... but for a structure of the size of a body
+STEP_MM = (0.04, 6.0)  # finest and coarsest step
+REFINED_MM = 1.0  # where the step would be coarser than this, the hottest part gets a finer lattice (see `refined`)
 MAX_CELLS, MAX_SLAB_CELLS = 30e6, 4e6  # lattice cells over the extent of a structure: a few seeds far apart, or a wire, get a coarser step
 CELLS_AT_ONCE = 40_000  # lattice cells rasterised together: fits the cache
 FULL = 1 - 1e-9  # a cell covered at least so far is not cut
-COLUMNS_AT_ONCE = 60_000  # columns whose dose profile is held at once
 
 # Fractional parts of multiples of these fill the unit square and cube evenly (generalised golden ratios).
 R2 = (0.7548776662466927, 0.5698402909980532)
@@ -46,8 +45,8 @@ class OrganPoints:
 
     Parameters
     ----------
-    rotation : (3, 3)
-        Takes patient points to (u, v, w).
+    slabs : Slabs
+        What they fill; its rotation takes patient points to (u, v, w).
     step_mm : float
         Lattice step.
     slab_low_mm, slab_high_mm : (S,)
@@ -74,7 +73,7 @@ class OrganPoints:
         Contour points at the faces of the slabs.
     """
 
-    rotation: Float64
+    slabs: Slabs
     step_mm: float
     slab_low_mm: Float64
     slab_high_mm: Float64
@@ -100,28 +99,32 @@ class OrganPoints:
     @property
     def points_mm(self) -> Float64:
         """Points (P, 3) in the patient system."""
-        return np.column_stack([self.column_uv_mm[self.point_column], self.point_w_mm]) @ self.rotation
+        return self._to_patient(np.column_stack([self.column_uv_mm[self.point_column], self.point_w_mm]))
 
     @property
     def edge_points_mm(self) -> Float64:
         """Edge points (E, 3) in the patient system."""
-        return self.edge_mm @ self.rotation
+        return self._to_patient(self.edge_mm)
+
+    def _to_patient(self, local_mm: Float64) -> Float64:
+        return local_mm if self.in_axial_frame else local_mm @ self.slabs.rotation
 
     @property
     def in_axial_frame(self) -> bool:
         """Whether (u, v, w) are the patient's x, y, z."""
-        return bool(np.array_equal(self.rotation, np.eye(3)))
+        return bool(np.array_equal(self.slabs.rotation, np.eye(3)))
 
 
 def lattice_step_mm(volume_cc: float) -> float:
     """Lattice step for an organ of this volume.
 
     >>> [round(lattice_step_mm(v), 2) for v in (0.05, 1, 30, 1000, 20000)]
-    [0.09, 0.23, 0.72, 1.5, 2.5]
+    [0.09, 0.23, 0.72, 2.92, 6.0]
     """
-    if volume_cc > BODY_CC:
-        return BODY_STEP_MM
-    return float(np.clip((1000 * volume_cc / (N_POINTS * ELONGATION)) ** (1 / 3), *STEP_MM))
+    step = (1000 * volume_cc / (N_POINTS * ELONGATION)) ** (1 / 3)
+    if step > REFINED_MM:
+        step = (1000 * volume_cc / (N_POINTS_LARGE * ELONGATION)) ** (1 / 3)
+    return float(np.clip(step, *STEP_MM))
 
 
 def organ_points(name: str, slabs: Slabs, step_mm: float | None = None) -> OrganPoints:
@@ -148,10 +151,9 @@ def organ_points(name: str, slabs: Slabs, step_mm: float | None = None) -> Organ
     extent = float(extents.max())
     step = step_mm or lattice_step_mm(max(_volume_cc(slabs, corners, extents), 1e-9))
     step = max(step, extent / np.sqrt(min(MAX_CELLS / len(low), MAX_SLAB_CELLS)))
-    n_sub = np.maximum(1, np.rint((high - low) / (ELONGATION * step))).astype(np.intp)
     number = np.arange(len(low))
     origin = corners - step * (0.001 + 0.998 * np.column_stack([(number * R2[0]) % 1, (number * R2[1]) % 1]))
-    slab, row, column, fraction, u, v = _cover_all(slabs.slabs, origin, step, extent)
+    slab, row, column, fraction, u, v = _cover_all(slabs.slabs, origin, step, extents.max(axis=0))
     if slab.size == 0:
         raise GeometryError(f'The contours of structure "{printable(name)}" enclose no area. Draw the structure, or leave it out.')
 
@@ -166,32 +168,110 @@ def organ_points(name: str, slabs: Slabs, step_mm: float | None = None) -> Organ
         )
         notices.append(Notice("contour_self_intersecting", message, structure=name))
 
-    uv = np.column_stack([u, v]) * step + origin[slab]
+    lattice = _Lattice(slabs, low, high, step, origin)
+    return _filled(lattice, slab, row, column, fraction, np.column_stack([u, v]), _edge_points(slabs.slabs, step), tuple(notices))
+
+
+def refined(points: OrganPoints, hot: NDArray[np.bool_], step_mm: float) -> tuple[OrganPoints, OrganPoints]:
+    """Give some columns a finer lattice.
+
+    Parameters
+    ----------
+    points : OrganPoints
+        Of a large organ.
+    hot : (C,) bool
+        Columns to refine.
+    step_mm : float
+        Wanted step there; the coarse step is divided by a whole number.
+
+    Returns
+    -------
+    rest, fine : OrganPoints
+        The other columns, and the finer ones; together they have the volume of `points`.
+    """
+    k = max(2, round(points.step_mm / step_mm))
+    numbers = np.unique(points.column_slab[hot])
+    of = np.searchsorted(numbers, points.column_slab[hot])
+    row, column = points.column_row[hot], points.column_col[hot]
+    # a window of the coarse lattice around the hot cells of each slab
+    row0, column0, row1, column1 = (np.full(numbers.size, v) for v in (2**40, 2**40, -1, -1))
+    np.minimum.at(row0, of, row)
+    np.minimum.at(column0, of, column)
+    np.maximum.at(row1, of, row + 1)
+    np.maximum.at(column1, of, column + 1)
+    n_rows, n_columns = int((row1 - row0).max()) * k, int((column1 - column0).max()) * k
+    wanted = np.zeros((numbers.size, n_rows // k, n_columns // k), bool)
+    wanted[of, row - row0[of], column - column0[of]] = True
+
+    fine_step = points.step_mm / k
+    origin = points.origin_mm.copy()
+    origin[numbers] += points.step_mm * np.column_stack([column0, row0])
+    at_once = max(1, CELLS_AT_ONCE // (n_rows * n_columns))
+    slabs = points.slabs.slabs
+    parts = [_cover_slabs(slabs, numbers[a : a + at_once], origin, fine_step, n_rows, n_columns) for a in range(0, numbers.size, at_once)]
+    slab, r, c, fraction, u, v = _joined(parts)
+    keep = wanted[np.searchsorted(numbers, slab), r // k, c // k]
+    lattice = _Lattice(points.slabs, points.slab_low_mm, points.slab_high_mm, fine_step, origin)
+    fine = _filled(lattice, slab[keep], r[keep], c[keep], fraction[keep], np.column_stack([u, v])[keep], points.edge_mm, ())
+    return _without(points, hot), fine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lattice:
+    """Square cells over each slab; fields as in `OrganPoints`."""
+
+    slabs: Slabs
+    low: Float64
+    high: Float64
+    step: float
+    origin: Float64
+
+
+def _filled(
+    lattice: _Lattice, slab: Index, row: Index, column: Index, fraction: Float64, centroid: Float64, edge_mm: Float64, notices: tuple[Notice, ...]
+) -> OrganPoints:
+    """Cut covered columns into points."""
+    step = lattice.step
+    n_sub = np.maximum(1, np.rint((lattice.high - lattice.low) / (ELONGATION * step))).astype(np.intp)
     area = fraction * step**2
     repeat = n_sub[slab]
     point_column = np.repeat(np.arange(slab.size), repeat)
     layer = np.arange(point_column.size) - np.repeat(np.cumsum(repeat) - repeat, repeat)
     phase = (0.5 + row * R3[0] + column * R3[1] + slab * R3[2]) % 1
-    thickness = (high - low)[slab] / repeat
-    point_w = low[slab][point_column] + (layer + phase[point_column]) * thickness[point_column]
+    thickness = (lattice.high - lattice.low)[slab] / repeat
     return OrganPoints(
-        rotation=slabs.rotation,
+        slabs=lattice.slabs,
         step_mm=step,
-        slab_low_mm=low,
-        slab_high_mm=high,
+        slab_low_mm=lattice.low,
+        slab_high_mm=lattice.high,
         n_sub=n_sub,
-        origin_mm=origin,
+        origin_mm=lattice.origin,
         column_slab=slab,
         column_row=row,
         column_col=column,
-        column_uv_mm=uv,
+        column_uv_mm=centroid * step + lattice.origin[slab],
         column_cut=fraction < FULL,
         column_area_mm2=area,
         point_column=point_column,
-        point_w_mm=point_w,
+        point_w_mm=lattice.low[slab][point_column] + (layer + phase[point_column]) * thickness[point_column],
         volumes_cc=(area * thickness)[point_column] / 1000,
-        edge_mm=_edge_points(slabs.slabs, step),
-        notices=tuple(notices),
+        edge_mm=edge_mm,
+        notices=notices,
+    )
+
+
+def _without(points: OrganPoints, columns: NDArray[np.bool_]) -> OrganPoints:
+    """The points outside some columns."""
+    kept = ~columns
+    number = np.cumsum(kept) - 1
+    here = kept[points.point_column]
+    fields = ("column_slab", "column_row", "column_col", "column_uv_mm", "column_cut", "column_area_mm2")
+    return replace(
+        points,
+        **{f: getattr(points, f)[kept] for f in fields},
+        point_column=number[points.point_column[here]],
+        point_w_mm=points.point_w_mm[here],
+        volumes_cc=points.volumes_cc[here],
     )
 
 
@@ -202,15 +282,19 @@ def _volume_cc(slabs: Slabs, corners: Float64, extents: Float64) -> float:
     if drawn > 0.1 * float(np.sum(extents.prod(axis=1) * thickness)) / 1000:
         return drawn
     step = float(extents.max()) / 100
-    slab, _, _, fraction, _, _ = _cover_all(slabs.slabs, corners - step / 2, step, 100 * step)
+    slab, _, _, fraction, _, _ = _cover_all(slabs.slabs, corners - step / 2, step, extents.max(axis=0))
     return float(np.sum(thickness[slab] * fraction) * step**2 / 1000)
 
 
-def _cover_all(slabs: tuple[Slab, ...], origin: Float64, step: float, extent: float) -> tuple[Index, Index, Index, Float64, Float64, Float64]:
+def _cover_all(slabs: tuple[Slab, ...], origin: Float64, step: float, extent_mm: Float64) -> tuple[Index, Index, Index, Float64, Float64, Float64]:
     """Cover all slabs, some at a time: slab, row, column, fraction, centroid x and y of each cell."""
-    n_cells = int(np.ceil(extent / step)) + 2
-    at_once = max(1, CELLS_AT_ONCE // n_cells**2)
-    parts = [_cover_slabs(slabs, range(k, min(k + at_once, len(slabs))), origin, step, n_cells) for k in range(0, len(slabs), at_once)]
+    n_columns, n_rows = (int(n) for n in np.ceil(extent_mm / step) + 2)
+    at_once = max(1, CELLS_AT_ONCE // (n_rows * n_columns))
+    numbers = np.arange(len(slabs))
+    return _joined([_cover_slabs(slabs, numbers[k : k + at_once], origin, step, n_rows, n_columns) for k in range(0, len(slabs), at_once)])
+
+
+def _joined(parts: list[Coverage]) -> tuple[Index, Index, Index, Float64, Float64, Float64]:
     slab, row, column = (np.concatenate([getattr(p, f) for p in parts]) for f in ("layer", "row", "column"))
     fraction, x, y = (np.concatenate([getattr(p, f) for p in parts]) for f in ("fraction", "x", "y"))
     return slab, row, column, fraction, x, y
@@ -221,7 +305,7 @@ def _corner(slab: Slab, largest: bool = False) -> Float64:
     return np.asarray(points.max(axis=0) if largest else points.min(axis=0))
 
 
-def _cover_slabs(slabs: tuple[Slab, ...], numbers: range, origin: Float64, step: float, n_cells: int) -> Coverage:
+def _cover_slabs(slabs: tuple[Slab, ...], numbers: Index, origin: Float64, step: float, n_rows: int, n_columns: int) -> Coverage:
     """Cover some slabs; where one has several layers, unite them."""
     polygons: list[tuple[int, Float64]] = []
     owner: list[int] = []
@@ -230,10 +314,10 @@ def _cover_slabs(slabs: tuple[Slab, ...], numbers: range, origin: Float64, step:
             polygons += [(len(owner), p) for p in layer]
             owner.append(k)
     owners = np.array(owner)
-    c = cover(edges_of(polygons), origin[owners], step, n_cells, n_cells)
+    c = cover(edges_of(polygons), origin[owners], step, n_rows, n_columns)
     slab = owners[c.layer]
     if len(owners) > len(numbers):
-        cell, first, inverse = np.unique((slab * n_cells + c.row) * n_cells + c.column, return_index=True, return_inverse=True)
+        cell, first, inverse = np.unique((slab * n_rows + c.row) * n_columns + c.column, return_index=True, return_inverse=True)
         outside = np.zeros(cell.size)
         np.add.at(outside, inverse, np.log(np.maximum(1 - c.fraction, 1e-300)))
         weight = np.bincount(inverse, c.fraction)
@@ -247,133 +331,20 @@ def _cover_slabs(slabs: tuple[Slab, ...], numbers: range, origin: Float64, step:
 
 def _edge_points(slabs: tuple[Slab, ...], step: float) -> Float64:
     """Contour points at most two steps apart, at both faces of each slab; of vertices closer than a step only some."""
-    out: list[Float64] = []
-    for slab in slabs:
-        for polygon in (p for layer in slab.layers for p in layer):
-            edge = np.roll(polygon, -1, axis=0) - polygon
-            length = np.hypot(edge[:, 0], edge[:, 1])
-            walked = np.floor((np.cumsum(length) - length) / step)
-            kept = np.flatnonzero((np.diff(walked, prepend=-1) > 0) | (length > step))
-            n_parts = np.maximum(np.ceil(length[kept] / (2 * step)).astype(np.intp), 1)
-            start = np.repeat(kept, n_parts)
-            part = (np.arange(start.size) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)) / np.repeat(n_parts, n_parts)
-            points = polygon[start] + part[:, None] * edge[start]
-            out += [np.column_stack([points, np.full(len(points), w)]) for w in (slab.low_mm, slab.high_mm)]
-    return np.concatenate(out)
-
-
-def read_dose(points: OrganPoints, dose: DoseGrid, order: Interpolation) -> Float32:
-    """Dose of a course in the same frame at all points of an organ.
-
-    Returns
-    -------
-    (P,) float32
-        Gray; NaN where the dose grid does not reach.
-    """
-    if not (points.in_axial_frame and dose.grid.is_axial):
-        return dose.at_points(points.points_mm, order)
-    out = np.empty(points.point_column.size, np.float32)
-    column_end = np.searchsorted(points.column_slab, np.arange(points.slab_low_mm.size), side="right")
-    point_end = np.concatenate([[0], np.cumsum(points.n_sub[points.column_slab])])
-    start = 0
-    while start < points.column_slab.size:
-        # as many whole slabs as fit
-        last = int(np.searchsorted(column_end, start + COLUMNS_AT_ONCE, side="right"))
-        stop = int(column_end[max(last - 1, points.column_slab[start])])
-        chunk = slice(int(point_end[start]), int(point_end[stop]))
-        out[chunk] = _read_columns(points, dose, order, slice(start, stop), chunk)
-        start = stop
-    return out
-
-
-def _read_columns(points: OrganPoints, dose: DoseGrid, order: Interpolation, columns: slice, chunk: slice) -> Float32:
-    """Dose at the points of some columns: first profiles along w at the dose planes, then along each profile."""
-    w_mm = dose.grid.w_mm
-    slab = points.column_slab[columns]
-    slabs = np.unique(slab)
-    first_low, weights = axis_weights(w_mm, np.clip(points.slab_low_mm[slabs], w_mm[0], w_mm[-1]), order)
-    first_high, _ = axis_weights(w_mm, np.clip(points.slab_high_mm[slabs], w_mm[0], w_mm[-1]), order)
-    taps = weights.shape[1]
-    depth = int((first_high - first_low).max()) + taps
-    plane0 = np.minimum(first_low, w_mm.size - depth)
-    column_plane0 = plane0[np.searchsorted(slabs, slab)]
-    profile = _profiles(points, dose, order, columns, column_plane0, depth).ravel()
-
-    column = points.point_column[chunk] - columns.start
-    at = points.point_w_mm[chunk]
-    first, weights = axis_weights(w_mm, at, order)
-    index = column * depth + np.clip(first - column_plane0[column], 0, depth - taps)
-    value = np.zeros(at.size)
-    for k in range(taps):
-        value += weights[:, k] * profile[index + k]
-    if order == "cubic":
-        low, high = _bounds(dose, points.column_uv_mm[columns], column, at)
-        np.clip(value, low, high, out=value)
-    return value.astype(np.float32)
-
-
-def _profiles(points: OrganPoints, dose: DoseGrid, order: Interpolation, columns: slice, plane0: Index, depth: int) -> Float32:
-    """Interpolate along u and v: dose of columns (C, depth) at `depth` dose planes, from plane0 (C,) on.
-
-    Columns that are not cut lie on a lattice: one slab after the other is interpolated along v, then along u.
-    """
-    grid = dose.grid
-    slab, cut = points.column_slab[columns], points.column_cut[columns]
-    row, col = points.column_row[columns], points.column_col[columns]
-    profile = np.empty((slab.size, depth), np.float32)
-    ends = np.flatnonzero(np.diff(slab, append=-1)) + 1
-    for a, b in zip(np.append(0, ends[:-1]), ends, strict=True):
-        full = a + np.flatnonzero(~cut[a:b])
-        if full.size == 0:
-            continue
-        r0, c0 = row[full].min(), col[full].min()
-        centre = points.origin_mm[slab[a]] + points.step_mm / 2
-        iu, wu = axis_weights(grid.u_mm, centre[0] + points.step_mm * np.arange(c0, col[full].max() + 1), order)
-        iv, wv = axis_weights(grid.v_mm, centre[1] + points.step_mm * np.arange(r0, row[full].max() + 1), order)
-        block = dose.dose_gy[plane0[a] : plane0[a] + depth, :, iu.min() : iu.max() + wu.shape[1]]
-        lines = _weighted(block, 1, iv, wv.astype(np.float32)).transpose(2, 1, 0)
-        lattice = _weighted(np.ascontiguousarray(lines), 0, iu - iu.min(), wu.astype(np.float32))
-        profile[full] = lattice[col[full] - c0, row[full] - r0]
-    which = np.flatnonzero(cut)
-    profile[which] = _gather_profiles(dose, points.column_uv_mm[columns][which], plane0[which], depth, order)
-    return profile
-
-
-def _weighted(block: Float32, axis: int, first: Index, weights: Float32) -> Float32:
-    """Sum of weighted neighbours along one axis of a block of three; plain sums, for a BLAS that shares the cores with other work is slow here."""
-    shape = [1, 1, 1]
-    shape[axis] = first.size
-    total = block.take(first, axis) * weights[:, 0].reshape(shape)
-    for k in range(1, weights.shape[1]):
-        total += block.take(first + k, axis) * weights[:, k].reshape(shape)
-    return np.asarray(total, np.float32)
-
-
-def _gather_profiles(dose: DoseGrid, uv: Float64, k0: Index, depth: int, order: Interpolation) -> Float32:
-    """Dose (C, depth) above scattered (u, v) at dose planes k0 .. k0 + depth - 1."""
-    _, nv, nu = dose.dose_gy.shape
-    iu, wu = axis_weights(dose.grid.u_mm, uv[:, 0], order)
-    iv, wv = axis_weights(dose.grid.v_mm, uv[:, 1], order)
-    flat = dose.dose_gy.ravel()
-    base = ((k0 * nv + iv) * nu + iu)[:, None] + np.arange(depth) * (nv * nu)
-    out = np.zeros((len(uv), depth), np.float32)
-    weight_u, weight_v = wu.astype(np.float32), wv.astype(np.float32)
-    for b in range(wv.shape[1]):
-        for a in range(wu.shape[1]):
-            out += (weight_v[:, b] * weight_u[:, a])[:, None] * flat[base + (b * nu + a)]
-    return out
-
-
-def _bounds(dose: DoseGrid, uv: Float64, column: Index, w: Float64) -> tuple[Float64, Float64]:
-    """What a cubic may reach at points at height w (P,) of columns at (u, v): from the eight voxels around each."""
-    grid = dose.grid
-    iu, iv, iw = axis_cells(grid.u_mm, uv[:, 0]), axis_cells(grid.v_mm, uv[:, 1]), axis_cells(grid.w_mm, w)
-    u0, v0, w0 = iu.min(), iv.min(), iw.min()
-    low = high = dose.dose_gy[w0 : iw.max() + 2, v0 : iv.max() + 2, u0 : iu.max() + 2]
-    for axis in range(3):
-        if low.shape[axis] > 1:  # from voxels to the cells between them
-            here, following = (tuple(slice(a, b) if k == axis else slice(None) for k in range(3)) for a, b in ((0, -1), (1, None)))
-            low, high = np.minimum(low[here], low[following]), np.maximum(high[here], high[following])
-    _, nv, nu = low.shape
-    cell = ((iv - v0) * nu + iu - u0)[column] + (iw - w0) * (nv * nu)
-    return overshoot_bounds(low.ravel()[cell], high.ravel()[cell])
+    drawn = [(number, polygon) for number, slab in enumerate(slabs) for layer in slab.layers for polygon in layer]
+    edges = edges_of([(k, polygon) for k, (_, polygon) in enumerate(drawn)])
+    edge = edges.end_mm - edges.start_mm
+    length = np.hypot(edge[:, 0], edge[:, 1])
+    before = np.cumsum(length) - length
+    first = np.flatnonzero(np.diff(edges.layer, prepend=-1))
+    walked = np.floor((before - before[first][edges.layer]) / step)
+    starts = np.diff(walked, prepend=-1) != 0
+    starts[first] = True
+    kept = np.flatnonzero(starts | (length > step))
+    n_parts = np.maximum(np.ceil(length[kept] / (2 * step)).astype(np.intp), 1)
+    start = np.repeat(kept, n_parts)
+    part = (np.arange(start.size) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)) / np.repeat(n_parts, n_parts)
+    points = edges.start_mm[start] + part[:, None] * edge[start]
+    slab = np.array([number for number, _ in drawn])[edges.layer[start]]
+    faces = (np.array([s.low_mm for s in slabs]), np.array([s.high_mm for s in slabs]))
+    return np.concatenate([np.column_stack([points, w[slab]]) for w in faces])

@@ -9,7 +9,7 @@ import pytest
 from case_factory import BOX_CC, GRID_SHAPE, box_structure, case, course, even_dose, grid, limit, organ_dose, two_courses
 
 from reirrad.assessment import Assessment, LimitChoice, assess, statistics
-from reirrad.course import Case, ImageStack
+from reirrad.course import Case, Component, ImageStack, Phase
 from reirrad.dose import DoseGrid
 from reirrad.errors import Notice
 from reirrad.evaluation import Finding
@@ -120,6 +120,15 @@ def test_part_of_the_organ_outside_one_grid() -> None:
 
 
 @pytest.mark.hazard("H04")
+def test_least_of_a_course_counts_every_phase_where_it_is_known() -> None:
+    """30 Gy in 10 everywhere, 10 Gy in 5 in the lower half only: on average at least 30 + 5 Gy, EQD2 36 + 5 Gy."""
+    phases = (Phase("a", (Component(even_dose(30)),), 10), Phase("b", (Component(even_dose(10, (3, *GRID_SHAPE[1:]))),), 5))
+    (organ,) = result(case(course("only", "proposed", 1, 1, phases=phases))).organs
+    assert organ.coverage == pytest.approx(0.5, abs=0.01)
+    assert organ.physical[0].lower_bounds["mean_gy"] == pytest.approx(35, abs=0.1)
+    assert organ.eqd2[0].lower_bounds["mean_gy"] == organ.cumulative.lower_bounds["mean_gy"] == pytest.approx(41, abs=0.1)
+
+
 def test_whole_organ_outside_a_grid_is_said_as_100_percent() -> None:
     far = box_structure("Rectum", planes=(100.0, 105.0))
     assessment = result(two_courses(organs=[(far, "rectum")]))

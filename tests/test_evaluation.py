@@ -222,9 +222,9 @@ def test_what_is_known_may_exceed_already(metric: str, unit: str, bound: float) 
 
 
 @pytest.mark.hazard("H04")
-@pytest.mark.parametrize(("metric", "unit", "comparator"), [("Dmin", "Gy", "<="), ("CV50Gy", "cc", ">=")])
-def test_metrics_of_which_the_known_part_says_nothing(metric: str, unit: str, comparator: str) -> None:
-    finding = found(limit(metric, 0.1, quantity="physical", scope="course", unit=unit, comparator=comparator), PART)
+@pytest.mark.parametrize(("metric", "value", "unit", "comparator"), [("Dmin", 0.1, "Gy", "<="), ("CV50Gy", 3.5, "cc", ">="), ("Dmean", 30, "Gy", ">=")])
+def test_metrics_of_which_the_known_part_says_nothing(metric: str, value: float, unit: str, comparator: str) -> None:
+    finding = found(limit(metric, value, quantity="physical", scope="course", unit=unit, comparator=comparator), PART)
     assert (finding.status, finding.value) == ("not_evaluable", None)
 
 

@@ -12,7 +12,8 @@ from reirrad.dose import DoseGrid
 from reirrad.errors import GeometryError
 from reirrad.grid import Grid
 from reirrad.planes import slabs_of
-from reirrad.points import BODY_STEP_MM, STEP_MM, lattice_step_mm, organ_points, read_dose
+from reirrad.points import STEP_MM, lattice_step_mm, organ_points
+from reirrad.sampling import read_dose
 from reirrad.structures import Contour, Structure
 
 U = np.array([-42.0, -38.5, -36.0, -33.0, -31.0, -27.5, -25.0, -22.0, -18.5, -16.0, -13.0, -10.5, -7.0])
@@ -93,14 +94,14 @@ def test_discs_of_any_size_and_place(cc, place):
 @pytest.mark.hazard("H33")
 def test_a_body_has_a_bounded_number_of_points():
     p = points_of(*(disc(3.0 * k, 150.0, n=300) for k in range(40)))
-    assert p.step_mm == BODY_STEP_MM
+    assert p.step_mm == pytest.approx(lattice_step_mm(p.volume_cc), rel=1e-6)
     assert p.volume_cc == pytest.approx(150 * np.sin(2 * np.pi / 300) * 150**2 * 120 / 1000, rel=1e-9)
     assert p.volumes_cc.size < 600_000
 
 
 def test_steps_follow_the_volume():
     assert lattice_step_mm(1e-6) == STEP_MM[0]
-    assert lattice_step_mm(5000) == STEP_MM[1]
+    assert lattice_step_mm(20_000) == STEP_MM[1]
     assert lattice_step_mm(8 * 0.64) == pytest.approx(2 * lattice_step_mm(0.64))
     assert points_of(*SHAPES["box"], step=0.9).step_mm == 0.9
 

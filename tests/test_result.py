@@ -38,6 +38,7 @@ def test_schema_is_a_schema_and_forbids_what_it_does_not_know() -> None:
     assert not validator.is_valid(found | {"evaluations": [row | {"value": 1.0}]})
 
 
+@pytest.mark.hazard("H08")
 def test_result_of_two_courses() -> None:
     one = two_courses(notices=(Notice("a_code", "words", "first", "Rectum"), Notice("b_code", "words")))
     found = document(one, limit("Dmax", 80.0, id="sum", doi="10.1/x"))
@@ -98,6 +99,7 @@ def test_limit_of_the_course_without_a_proposed_course_names_none() -> None:
     assert [(e["course"], e["status"], e["value"], e["value_gy"], e["margin"]) for e in found] == [(None, "not_evaluable", None, None, None)]
 
 
+@pytest.mark.hazard("H04")
 def test_undefined_values_are_null_with_reasons_and_bounds() -> None:
     """The first grid ends above two thirds of the organ; the second structure is empty, the third smaller than 1 cc."""
     short = course("first", "prior", even_dose(30, (3, 9, 10)), 10, last_day=dt.date(2021, 1, 1))

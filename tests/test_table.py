@@ -31,6 +31,7 @@ def line(text: str, *words: str) -> str:
     return found[0]
 
 
+@pytest.mark.hazard("H08")
 def test_courses_doses_limits_and_verdict() -> None:
     text = shown(two_courses(), limit("D2cc", 80.0, source="Me 2020 (a book), page 3", doi="10.1/x"))
     assert text.splitlines()[0] == "Case test"
@@ -77,6 +78,7 @@ def test_status_words_and_reasons() -> None:
     assert sum("Rectum" in row for row in text.splitlines()) == 2  # once with its doses, once above its limits
 
 
+@pytest.mark.hazard("H08")
 def test_an_exceeded_limit_never_looks_met() -> None:
     """64 Gy against 63.98 Gy: to one decimal both are 64.0."""
     row = re.split(" {2,}", line(shown(two_courses(), limit("D2cc", 63.98)), "D2cc EQD2").strip())
@@ -89,6 +91,7 @@ def test_one_reason_is_written_once() -> None:
     assert text.count("(1)") == 3
 
 
+@pytest.mark.hazard("H04")
 def test_unknown_dose_is_shown_as_a_bound_or_a_dash() -> None:
     """Half of the organ has no dose of the first course: 36 Gy in the other half, and 28 Gy of the second everywhere."""
     short = course("first", "prior", even_dose(30, (3, 9, 10)), 10)
@@ -110,6 +113,7 @@ def test_no_limit() -> None:
     assert "Verdict: ? a mandatory limit, or every limit, is not evaluable" in text
 
 
+@pytest.mark.hazard("H08")
 def test_warnings_are_listed_with_their_codes() -> None:
     text = shown(two_courses(notices=(Notice("a_code", "some words"), Notice("b_code", "more [bold]words[/bold]"))), limit())
     assert "Warnings (2)" in text
@@ -117,6 +121,7 @@ def test_warnings_are_listed_with_their_codes() -> None:
     assert "  ! more [bold]words[/bold] (b_code)" in text
 
 
+@pytest.mark.hazard("H39")
 @pytest.mark.parametrize(
     ("name", "seen"),
     [
