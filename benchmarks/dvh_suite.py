@@ -175,8 +175,8 @@ def nelms(tiling: bool, shift: bool = False) -> list[tuple[str, str, float, floa
             structure, low, high = structure_of(solid, contour, tiling)
             for axis in ("z", "y"):
                 want, got = truth(solid, axis, low, high), computed(structure, dose_grid(axis, grid, grid / 2 if shift else 0.0))
-                for p in PARAMETERS + (("V",) if axis == "z" else ()):
-                    rows.append((test, f"{solid.name} {'SI' if axis == 'z' else 'AP'}", contour, grid, p, want[p], got[p]))
+                label, volume_once = f"{solid.name} {'SI' if axis == 'z' else 'AP'}", ("V",) if axis == "z" else ()
+                rows += [(test, label, contour, grid, p, want[p], got[p]) for p in PARAMETERS + volume_once]
     return rows
 
 
@@ -199,7 +199,7 @@ def discs(n: int = 576, seed: int = 20150711) -> list[dict[str, float]]:
         planes = z0 + thickness * np.arange(1 + k // 6 % 3)
         ring = circle(radius)
         assert ring is not None
-        contours = tuple(Contour(np.column_stack([ring + [x0, y0], np.full(SIDES, z)])) for z in planes)
+        contours = tuple(Contour(np.column_stack([ring + np.array([x0, y0]), np.full(SIDES, z)])) for z in planes)
         angle = rng.uniform(0, 2 * np.pi)
         line = np.arange(-np.ceil(30 / grid), np.ceil(30 / grid) + 1) * grid
         w = np.arange(-np.ceil(12 / grid), np.ceil(21 / grid) + 1) * grid

@@ -18,7 +18,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -17,6 +17,7 @@ from reirrad.dose import Float32, Interpolation
 from reirrad.dvh import Dvh
 from reirrad.grid import Float64
 from reirrad.points import ELONGATION, N_POINTS_LARGE, REFINED_MM, OrganPoints, refined
+from reirrad.radiobiology import bed_from_eqd2, eqd2
 from reirrad.registration import Rigid
 from reirrad.sampling import read_dose
 
@@ -69,14 +70,12 @@ class OrganDose:
     def bed(self, alpha_beta_gy: float, course: int | None = None) -> Dvh:
         """BED of one course, or of all courses together."""
         e = self.eqd2(alpha_beta_gy, course)
-        factor = np.float32(1 + 2 / alpha_beta_gy)
-        return Dvh(e.dose_gy * factor, e.volumes_cc, e.edge_gy * factor)
+        return Dvh(bed_from_eqd2(e.dose_gy, alpha_beta_gy), e.volumes_cc, bed_from_eqd2(e.edge_gy, alpha_beta_gy))
 
     def _eqd2(self, dose: Float32, which: NDArray[np.intp], alpha_beta_gy: float) -> Float32:
         total = np.zeros(dose.shape[1], np.float32)
         for k in which:
-            slope, offset = np.float32(1 / (self.fractions[k] * (2 + alpha_beta_gy))), np.float32(alpha_beta_gy / (2 + alpha_beta_gy))
-            total += dose[k] * (dose[k] * slope + offset)
+            total += eqd2(dose[k], int(self.fractions[k]), alpha_beta_gy)
         return total
 
 

@@ -54,11 +54,11 @@ class Notice:
 
 
 def printable(text: object, limit: int = 80) -> str:
-    """Return text of outside origin so that a terminal or a log can show it.
+    r"""Return text of outside origin so that a terminal or a log can show it.
 
     Control, format (right-to-left override) and other unprintable characters become a space, long text is cut.
 
-    >>> printable("Blad\\nder\\x1b[31m")
+    >>> printable("Blad\nder\x1b[31m")
     'Blad der [31m'
     """
     plain = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in str(text))

@@ -111,6 +111,8 @@ def limits(old: str, new: str) -> Callable[[Path], None]:
         pytest.param(copied_dose, "hold the same dose, which would count twice", marks=pytest.mark.hazard("H03"), id="same dose in both courses"),
         pytest.param(edited("c1/00.dcm", DoseSummationType="BEAM"), "beam", marks=pytest.mark.hazard("H03"), id="one beam"),
         pytest.param(edited("c2/00.dcm", PatientID="P2"), "Two patients", marks=pytest.mark.hazard("H10"), id="patient within a course"),
+        pytest.param(edited("c2/00.dcm", PatientName="Doe^John", PatientBirthDate="19011231"), "another name and date of birth",
+                     marks=pytest.mark.hazard("H10"), id="described patient within a course"),
         pytest.param(plan("patient_id: P2"), "another Patient ID than the case file states", marks=pytest.mark.hazard("H10"), id="patient of the case file"),
         pytest.param(edited("c1/00.dcm", ImageOrientationPatient=[1, 0, 0, 0, 0.9, 0]), "not two orthogonal unit",
                      marks=pytest.mark.hazard("H11"), id="cosines"),

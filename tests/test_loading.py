@@ -168,6 +168,16 @@ def test_another_name_of_the_patient_is_said_without_saying_it(tmp_path: Path) -
     assert notice.course is None
 
 
+@pytest.mark.hazard("H10", "H37")
+def test_two_differences_are_another_patient_whatever_the_identifier(tmp_path: Path) -> None:
+    write_course(tmp_path / "c1", 1, 30, 10, PatientName="Roe^Jane", PatientSex="F")
+    write_course(tmp_path / "c2", 2, 20, 5, PatientName="Doe^John", PatientSex="M")
+    message = refusal(write_case_file(tmp_path), DicomError)
+    assert message.startswith('Courses "first" and "second" differ in two or more of the name, date of birth and sex of the patient')
+    assert "Roe" not in message
+    assert "Doe" not in message
+
+
 @pytest.mark.hazard("H10")
 def test_courses_without_patient_id_are_computed_and_said(tmp_path: Path) -> None:
     case, _ = loaded(write_case(tmp_path, PatientID=""))

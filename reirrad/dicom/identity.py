@@ -14,6 +14,10 @@ from reirrad.errors import DicomError, Notice
 __all__ = ["Identity", "hashed", "identity_of", "same_patient"]
 
 
+# What describes a patient beside the identifier. One difference may be a correction or an anonymiser's work; two are another patient.
+_DESCRIBING = {"name": "name", "birth_date": "date of birth", "sex": "sex"}
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """SHA-256 of what an object says about its patient; None where it says nothing.
@@ -28,6 +32,14 @@ class Identity:
     name: str | None = None
     birth_date: str | None = None
     sex: str | None = None
+
+    def differences(self, other: Identity) -> list[str]:
+        """Which of name, birth_date and sex both state, and differently."""
+        return [f for f in _DESCRIBING if None not in (getattr(self, f), getattr(other, f)) and getattr(self, f) != getattr(other, f)]
+
+    def is_somebody_else(self, other: Identity) -> bool:
+        """Whether two or all three of name, date of birth and sex differ."""
+        return len(self.differences(other)) > 1
 
     def merged(self, other: Identity) -> Identity:
         """Complete this identity by another one."""
@@ -84,10 +96,15 @@ def same_patient(found: Iterable[tuple[str, Identity]], course: str, patient_id:
                 f"Two patients in course '{course}': {file} carries another Patient ID than {first['patient_id']}. "
                 "A course may hold objects of one patient only: sort the files."
             )
-        for field, title in (("name", "name"), ("birth_date", "date of birth"), ("sex", "sex")):
-            mine, theirs = getattr(known, field), getattr(identity, field)
-            if None not in (mine, theirs) and mine != theirs and field not in notices:
-                message = f"The patient's {title} in {file} differs from that in {first[field]}. Check that both belong to the same patient."
+        if identity.is_somebody_else(known):
+            listed = " and ".join(_DESCRIBING[f] for f in identity.differences(known))
+            raise DicomError(
+                f"Two patients in course '{course}': {file} says another {listed} of the patient than the objects before it, whatever the Patient IDs say. "
+                "A course may hold objects of one patient only: sort the files, or export them with one identity."
+            )
+        for field in identity.differences(known):
+            if field not in notices:
+                message = f"The patient's {_DESCRIBING[field]} in {file} differs from that in {first[field]}. Check that both belong to the same patient."
                 notices[field] = Notice("patient_identity_differs", message, course=course)
         for field in ("patient_id", "name", "birth_date", "sex"):
             if getattr(identity, field) is not None:
