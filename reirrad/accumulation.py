@@ -204,11 +204,10 @@ def _views(dose: Float32, fractions: NDArray[np.intp], course: NDArray[np.intp])
     """Quantities (P,) that rank points: dose of each course and of all courses, and what EQD2 is proportional to where there are several deliveries."""
     squares = dose**2 / fractions[:, None]
     views = []
-    for group in [*(np.flatnonzero(course == c) for c in np.unique(course)), np.arange(len(dose))]:
+    of_each = [np.flatnonzero(course == c) for c in np.unique(course)]
+    for group in of_each if len(of_each) == 1 else [*of_each, np.arange(len(dose))]:
         q1, q2 = dose[group].sum(axis=0), squares[group].sum(axis=0)
         views += [q1] if group.size == 1 else [q1, *(np.float32(alpha_beta) * q1 + q2 for alpha_beta in EXTREME_ALPHA_BETA_GY)]
-        if group.size == len(dose):
-            break
     return views
 
 

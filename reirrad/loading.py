@@ -159,8 +159,8 @@ def _one_patient(identities: list[tuple[str, Identity]], notices: list[Notice]) 
             )
         if one.is_somebody_else(two):
             raise DicomError(
-                f'Courses "{printable(a)}" and "{printable(b)}" differ in two or more of the name, date of birth and sex of the patient: they seem to be of two '
-                "patients, whose doses are never summed. Put only courses of one patient into a case; check for a copying mistake."
+                f'Courses "{printable(a)}" and "{printable(b)}" differ in two or more of the name, date of birth and sex of the patient: they seem to be of '
+                "two patients, whose doses are never summed. Put only courses of one patient into a case; check for a copying mistake."
             )
     identity, more = same_patient(((f'course "{printable(name)}"', one) for name, one in identities), "all courses")
     notices += [Notice(n.code, n.message) for n in more]

@@ -66,6 +66,11 @@ def two_courses(data: Path, folder: Path, more: str = "", registration: str | No
     return case_file(folder, TWO, MAPPED + more)
 
 
+def same_person(ds: pydicom.Dataset) -> dict[str, str]:
+    """The patient of a reference object, so that made objects go with it."""
+    return {keyword: str(ds.get(keyword, "")) for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")}
+
+
 @pytest.mark.hazard("H01")
 def test_two_frames_without_registration_are_refused(tmp_path: Path, reference_data: Path, check: Check) -> None:
     status, result, message = check(two_courses(reference_data, tmp_path))
@@ -188,7 +193,7 @@ def test_relative_dose_is_refused_in_any_encoding(tmp_path: Path, reference_data
     (plan,) = ds.ReferencedRTPlanSequence
     (group,) = plan.ReferencedFractionGroupSequence
     beam = int(group.ReferencedBeamSequence[0].ReferencedBeamNumber)
-    dicom.save(dicom.plan(plan.ReferencedSOPInstanceUID, [(10, (beam,))], PatientID=ds.PatientID), tmp_path / "c" / "plan.dcm")
+    dicom.save(dicom.plan(plan.ReferencedSOPInstanceUID, [(10, (beam,))], **same_person(ds)), tmp_path / "c" / "plan.dcm")
     shutil.copyfile(file, tmp_path / "c" / "dose.dcm")
     status, _, message = check(case_file(tmp_path, "  - {name: one, kind: proposed, dicom: c}\n"))
     assert status == 2
@@ -201,7 +206,8 @@ def test_relative_dose_is_refused_in_any_encoding(tmp_path: Path, reference_data
 def own_course(folder: Path, plan: Path, *doses: Any) -> Path:
     """A plan of another system with doses and a box of this patient."""
     structures = dicom.structure_set(rois=[("Rectum", stored_box())])
-    structures.PatientID = doses[0].PatientID
+    for keyword, text in same_person(doses[0]).items():
+        setattr(structures, keyword, text)
     for k, ds in enumerate((structures, *doses)):
         dicom.save(ds, folder / "c" / f"{k}.dcm")
     shutil.copyfile(plan, folder / "c" / "plan.dcm")
@@ -212,7 +218,7 @@ GROUPS_UID = "2.16.840.1.114337.1.1.1558497888.0"
 
 
 def anonymous(uid: str, gy: float, **more: Any) -> Any:
-    return stored_dose(uid, gy, GROUPS_UID, PatientID="Anonymous", **more)
+    return stored_dose(uid, gy, GROUPS_UID, PatientID="Anonymous", PatientName="", PatientBirthDate="", PatientSex="", **more)
 
 
 @pytest.mark.hazard("H02")
