@@ -113,6 +113,20 @@ print(json.dumps({"check_s": done - begun, "with_import_s": done - start, "readi
 """
 
 
+def _last_course(folder: Path) -> tuple[Path, Path]:
+    """Folder of the proposed course, and the case folder."""
+    from reirrad.casefile import read_case_file
+
+    case = read_case_file(folder)
+    return case.resolve("courses", len(case.courses) - 1, "dicom"), case.folder
+
+
+def _objects(course, folder: Path) -> tuple[Path, Path]:
+    """Its RTDOSE and RTSTRUCT."""
+    used = {str(i["role"]): folder / str(i["file"]) for i in course.inputs if i["used"]}
+    return used["RTDOSE"], used["RTSTRUCT"]
+
+
 def main() -> int:
     """Run everything and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -132,6 +146,8 @@ def main() -> int:
             subprocess.run([sys.executable, str(ROOT / "benchmarks" / "make_clinical.py"), str(folder)], check=True)
         reads = in_own_process(READ, str(folder))
         checks = in_own_process(CHECK, str(folder))
+        course, _ = read_course("clinical", "proposed", *_last_course(folder))
+        out["clinical case, one course, all structures"] = against_dicompyler(*_objects(course, folder), course, [s.name for s in course.structures])
         out["clinical case, pydicom reads the files"] = reads
         out["clinical case, check"] = checks
         out["clinical case, ratios"] = {

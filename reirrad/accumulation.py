@@ -25,7 +25,9 @@ __all__ = ["OrganDose", "accumulate", "deliveries", "hot_points"]
 
 N_EDGE = 48  # surface points kept for each extreme of each course, and of all together
 EXTREME_ALPHA_BETA_GY = (0.0, 1.0, 3.0, 10.0)  # alpha/beta at which extremes of several deliveries are looked for
-HOT_CC = 3.0  # the hottest part of a large organ that gets a finer lattice, more than the largest near-maximum volume in use (2 cc)
+# (cc, mm): the hottest part of this volume gets a finer lattice where the lattice is coarser than this step. First a little more than the largest near-maximum
+# volume in use (2 cc), then, within that, more than the small ones (0.03 and 0.1 cc).
+HOT_LEVELS = ((3.0, REFINED_MM), (0.3, 0.4))
 COLD_PART = 0.1  # points with less than this part of the maximum of every delivery are not looked at
 MATTERS_GY = 0.1  # cells within which dose varies by less need no finer lattice
 REFINED_PART = 0.5  # nor does an organ of which more than this is hot: its dose is flat
@@ -128,25 +130,29 @@ def accumulate(points: OrganPoints, courses: tuple[Course, ...], transforms: tup
     kept = on_surface[_extremes(rough, fractions, number)]
     edge = deliver(lambda phase, transform: _read_points(kept, phase, transform, order))
 
-    dose = deliver(lambda phase, transform: _read_phase(points, phase, transform, order))
-    volumes = points.volumes_cc
-    if points.step_mm > REFINED_MM:
+    def read(part: OrganPoints) -> Float32:
+        return deliver(lambda phase, transform: _read_phase(part, phase, transform, order))
+
+    parts = [(points, read(points))]
+    for hot_cc, coarser_than_mm in HOT_LEVELS:
+        finest, dose = parts[-1]
+        if finest.step_mm <= coarser_than_mm:
+            continue
         here = np.flatnonzero(_is_candidate(dose))
-        where = points.points_mm[here]
-        upper = dose[:, here] + deliver(lambda phase, transform: _spread(where, points.step_mm, phase, transform))
-        hot = np.zeros(points.column_slab.size, bool)
-        hot[points.point_column[here[hot_points(dose[:, here], upper, volumes[here], fractions, number)]]] = True
-        hot_cc = float(points.column_area_mm2[hot] @ (points.slab_high_mm - points.slab_low_mm)[points.column_slab[hot]]) / 1000
-        if 0 < hot_cc < REFINED_PART * points.volume_cc:
-            rest, fine = refined(points, hot, max((1000 * hot_cc / (N_POINTS_LARGE * ELONGATION)) ** (1 / 3), FINEST_MM))
-            there = deliver(lambda phase, transform: _read_phase(fine, phase, transform, order))
-            dose = np.concatenate([dose[:, ~hot[points.point_column]], there], axis=1)
-            volumes = np.concatenate([rest.volumes_cc, fine.volumes_cc])
-    return OrganDose(volumes, dose, edge, fractions, number)
+        where = finest.points_mm[here]
+        upper = dose[:, here] + deliver(lambda phase, transform: _spread(where, finest.step_mm, phase, transform))  # noqa: B023 - used at once
+        hot = np.zeros(finest.column_slab.size, bool)
+        hot[finest.point_column[here[hot_points(dose[:, here], upper, finest.volumes_cc[here], hot_cc, fractions, number)]]] = True
+        volume_cc = float(finest.column_area_mm2[hot] @ (finest.slab_high_mm - finest.slab_low_mm)[finest.column_slab[hot]]) / 1000
+        if 0 < volume_cc < REFINED_PART * finest.volume_cc:
+            rest, fine = refined(finest, hot, max((1000 * volume_cc / (N_POINTS_LARGE * ELONGATION)) ** (1 / 3), FINEST_MM))
+            parts[-1:] = [(rest, dose[:, ~hot[finest.point_column]]), (fine, read(fine))]
+    volumes = np.concatenate([part.volumes_cc for part, _ in parts])
+    return OrganDose(volumes, np.concatenate([d for _, d in parts], axis=1), edge, fractions, number)
 
 
-def hot_points(dose: Float32, upper: Float32, volumes_cc: Float64, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Points whose cells may hold a part of the hottest few cc of a course or of all courses, at any alpha/beta.
+def hot_points(dose: Float32, upper: Float32, volumes_cc: Float64, hot_cc: float, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Points whose cells may hold a part of the hottest `hot_cc` of a course or of all courses, at any alpha/beta.
 
     Parameters
     ----------
@@ -158,12 +164,12 @@ def hot_points(dose: Float32, upper: Float32, volumes_cc: Float64, fractions: ND
     (P,) bool
         True too only where the dose varies within a cell enough to matter.
     """
-    varies = np.any(upper - dose > MATTERS_GY, axis=0)
     hot = np.zeros(volumes_cc.size, bool)
-    for here, above in zip(_views(dose, fractions, course), _views(upper, fractions, course), strict=True):
+    for (group, here), (_, above) in zip(_views(dose, fractions, course), _views(upper, fractions, course), strict=True):
+        varies = (upper[group] - dose[group]).sum(axis=0) > MATTERS_GY
         known = Dvh(here, volumes_cc, here[:0]).known()
-        hot |= above >= (known.near_max_gy(HOT_CC) if known.volume_cc > HOT_CC else -np.inf)
-    return np.asarray(hot & varies)
+        hot |= varies & (above >= (known.near_max_gy(hot_cc) if known.volume_cc > hot_cc else -np.inf))
+    return hot
 
 
 def _combine(by_phase: list[Float32], parts: dict[int, float]) -> Float32:
@@ -191,7 +197,7 @@ def _read_points(points_mm: Float64, phase: Phase, transform: Rigid | None, orde
 def _extremes(dose: Float32, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> NDArray[np.intp]:
     """Surface points that may hold the least or the largest physical dose or EQD2 of a course, or of all courses together."""
     chosen = []
-    for v in _views(dose, fractions, course):
+    for _, v in _views(dose, fractions, course):
         order = np.flatnonzero(~np.isnan(v))
         if order.size > 2 * N_EDGE:
             near = np.argpartition(v[order], [N_EDGE, order.size - N_EDGE])
@@ -200,14 +206,16 @@ def _extremes(dose: Float32, fractions: NDArray[np.intp], course: NDArray[np.int
     return np.unique(np.concatenate(chosen))
 
 
-def _views(dose: Float32, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> list[Float32]:
-    """Quantities (P,) that rank points: dose of each course and of all courses, and what EQD2 is proportional to where there are several deliveries."""
+def _views(dose: Float32, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> list[tuple[NDArray[np.intp], Float32]]:
+    """Quantities (P,) that rank points, with their deliveries: dose of each course and of all, and, of several deliveries, what EQD2 is proportional to."""
     squares = dose**2 / fractions[:, None]
     views = []
     of_each = [np.flatnonzero(course == c) for c in np.unique(course)]
     for group in of_each if len(of_each) == 1 else [*of_each, np.arange(len(dose))]:
         q1, q2 = dose[group].sum(axis=0), squares[group].sum(axis=0)
-        views += [q1] if group.size == 1 else [q1, *(np.float32(alpha_beta) * q1 + q2 for alpha_beta in EXTREME_ALPHA_BETA_GY)]
+        views.append((group, q1))
+        if group.size > 1:
+            views += [(group, np.float32(alpha_beta) * q1 + q2) for alpha_beta in EXTREME_ALPHA_BETA_GY]
     return views
 
 
