@@ -140,7 +140,7 @@ def accumulate(points: OrganPoints, courses: tuple[Course, ...], transforms: tup
             continue
         here = np.flatnonzero(_is_candidate(dose))
         where = finest.points_mm[here]
-        upper = dose[:, here] + deliver(lambda phase, transform: _spread(where, finest.step_mm, phase, transform))  # noqa: B023 - used at once
+        upper = dose[:, here] + deliver(lambda phase, transform: _spread(where, finest.cell_radius_mm, phase, transform))  # noqa: B023 - used at once
         hot = np.zeros(finest.column_slab.size, bool)
         hot[finest.point_column[here[hot_points(dose[:, here], upper, finest.volumes_cc[here], hot_cc, fractions, number)]]] = True
         volume_cc = float(finest.column_area_mm2[hot] @ (finest.slab_high_mm - finest.slab_low_mm)[finest.column_slab[hot]]) / 1000
@@ -225,12 +225,12 @@ def _is_candidate(dose: Float32) -> NDArray[np.bool_]:
     return np.asarray(np.any(dose > COLD_PART * largest, axis=0))
 
 
-def _spread(points_mm: Float64, step_mm: float, phase: Phase, transform: Rigid | None) -> Float32:
-    """How much the dose of a phase may rise from points (P, 3) to the border of their cells: by the range of the voxels around them, over the cell's size."""
+def _spread(points_mm: Float64, radius_mm: float, phase: Phase, transform: Rigid | None) -> Float32:
+    """How much the dose of a phase may rise from points (P, 3) to the border of their cells: the range of the voxels around, over that distance."""
     where = points_mm if transform is None else transform(points_mm)
     total = np.zeros(len(points_mm), np.float32)
     for component in phase.components:
         low, high = component.dose.range_at(where)
-        cells = max(1.0, 0.75 * step_mm / float(np.nanmin(component.dose.grid.spacing_mm)))
-        total += np.float32(cells * component.factor) * (high - low)
+        voxels = radius_mm / float(np.nanmin(component.dose.grid.spacing_mm))
+        total += np.float32(voxels * component.factor) * (high - low)
     return total

@@ -152,7 +152,7 @@ class Dvh:
         """Indices of points by falling dose: enough of them to reach past `volume_cc`."""
         dose = self.dose_gy
         low, high = float(dose.min()), float(dose.max())
-        if dose.size < 20 * BINS or high <= low:
+        if dose.size < 4 * BINS or high <= low:
             return np.argsort(-dose, kind="stable")
         bin_of = np.minimum(((dose - low) * (BINS / (high - low))).astype(np.intp), BINS - 1)
         above = np.cumsum(np.bincount(bin_of, self.volumes_cc, BINS)[::-1])[::-1]

@@ -255,6 +255,8 @@ def _boxes_overlap(a: tuple[Layer, ...], b: tuple[Layer, ...]) -> bool:
 def _arrange(contours: list[tuple[Contour, Float64]]) -> tuple[tuple[Layer, ...], int, int]:
     """Sort the contours of one plane into layers; also the number of copies dropped and of partial overlaps."""
     polygons = [p for _, p in contours]
+    if len(polygons) == 1:
+        return ((_oriented(polygons[0], outer=True),),), 0, 0
     xor = any(c.xor for c, _ in contours)
     inside: list[set[int]] = [set() for _ in polygons]  # the contours around each contour
     overlaps = 0

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reirrad.coverage import Coverage, cover, edges_of, signed_area_mm2
+from reirrad.coverage import Coverage, cover, edges_of
 from reirrad.errors import GeometryError, Notice, printable
 from reirrad.grid import Float64
 from reirrad.planes import Slab, Slabs
@@ -97,6 +97,12 @@ class OrganPoints:
         return float(self.volumes_cc.sum())
 
     @property
+    def cell_radius_mm(self) -> float:
+        """Half of the diagonal of the largest cell."""
+        height = float(np.max((self.slab_high_mm - self.slab_low_mm) / self.n_sub))
+        return 0.5 * float(np.sqrt(2 * self.step_mm**2 + height**2))
+
+    @property
     def points_mm(self) -> Float64:
         """Points (P, 3) in the patient system."""
         return self._to_patient(np.column_stack([self.column_uv_mm[self.point_column], self.point_w_mm]))
@@ -146,10 +152,9 @@ def organ_points(name: str, slabs: Slabs, step_mm: float | None = None) -> Organ
     """
     low = np.array([s.low_mm for s in slabs.slabs])
     high = np.array([s.high_mm for s in slabs.slabs])
-    corners = np.array([_corner(s) for s in slabs.slabs])
-    extents = np.array([_corner(s, largest=True) for s in slabs.slabs]) - corners
+    corners, extents, drawn = _drawn(slabs.slabs)
     extent = float(extents.max())
-    step = step_mm or lattice_step_mm(max(_volume_cc(slabs, corners, extents), 1e-9))
+    step = step_mm or lattice_step_mm(max(_volume_cc(slabs.slabs, corners, extents, drawn), 1e-9))
     step = max(step, extent / np.sqrt(min(MAX_CELLS / len(low), MAX_SLAB_CELLS)))
     number = np.arange(len(low))
     origin = corners - step * (0.001 + 0.998 * np.column_stack([(number * R2[0]) % 1, (number * R2[1]) % 1]))
@@ -157,7 +162,6 @@ def organ_points(name: str, slabs: Slabs, step_mm: float | None = None) -> Organ
     if slab.size == 0:
         raise GeometryError(f'The contours of structure "{printable(name)}" enclose no area. Draw the structure, or leave it out.')
 
-    drawn = np.array([sum(signed_area_mm2(p) for layer in s.layers for p in layer) for s in slabs.slabs])
     covered = np.bincount(slab, fraction, len(low)) * step**2
     crossing = (np.abs(drawn - covered) > 0.01 * np.maximum(drawn, covered)) & np.array([len(s.layers) == 1 for s in slabs.slabs])
     notices = list(slabs.notices)
@@ -275,14 +279,23 @@ def _without(points: OrganPoints, columns: NDArray[np.bool_]) -> OrganPoints:
     )
 
 
-def _volume_cc(slabs: Slabs, corners: Float64, extents: Float64) -> float:
+def _drawn(slabs: tuple[Slab, ...]) -> tuple[Float64, Float64, Float64]:
+    """Of each slab the lowest corner (S, 2), the extent (S, 2) in mm, and the signed area of its polygons (S,) in mm2 (shoelace formula)."""
+    edges = edges_of([(number, polygon) for number, slab in enumerate(slabs) for layer in slab.layers for polygon in layer])
+    first = np.searchsorted(edges.layer, np.arange(len(slabs)))
+    low, high = (f.reduceat(edges.start_mm, first, axis=0) for f in (np.minimum, np.maximum))
+    (x0, y0), (x1, y1) = (edges.start_mm - low[edges.layer]).T, (edges.end_mm - low[edges.layer]).T
+    return low, high - low, np.bincount(edges.layer, x0 * y1 - x1 * y0, len(slabs)) / 2
+
+
+def _volume_cc(slabs: tuple[Slab, ...], corners: Float64, extents: Float64, drawn_mm2: Float64) -> float:
     """Volume from the areas drawn; where these say little of a much larger extent (loops that cancel), from a coarse lattice."""
-    thickness = np.array([s.high_mm - s.low_mm for s in slabs.slabs])
-    drawn = slabs.volume_cc
-    if drawn > 0.1 * float(np.sum(extents.prod(axis=1) * thickness)) / 1000:
-        return drawn
+    thickness = np.array([s.high_mm - s.low_mm for s in slabs])
+    volume = float(np.sum(drawn_mm2 * thickness)) / 1000
+    if volume > 0.1 * float(np.sum(extents.prod(axis=1) * thickness)) / 1000:
+        return volume
     step = float(extents.max()) / 100
-    slab, _, _, fraction, _, _ = _cover_all(slabs.slabs, corners - step / 2, step, extents.max(axis=0))
+    slab, _, _, fraction, _, _ = _cover_all(slabs, corners - step / 2, step, extents.max(axis=0))
     return float(np.sum(thickness[slab] * fraction) * step**2 / 1000)
 
 
@@ -298,11 +311,6 @@ def _joined(parts: list[Coverage]) -> tuple[Index, Index, Index, Float64, Float6
     slab, row, column = (np.concatenate([getattr(p, f) for p in parts]) for f in ("layer", "row", "column"))
     fraction, x, y = (np.concatenate([getattr(p, f) for p in parts]) for f in ("fraction", "x", "y"))
     return slab, row, column, fraction, x, y
-
-
-def _corner(slab: Slab, largest: bool = False) -> Float64:
-    points = np.concatenate([p for layer in slab.layers for p in layer])
-    return np.asarray(points.max(axis=0) if largest else points.min(axis=0))
 
 
 def _cover_slabs(slabs: tuple[Slab, ...], numbers: Index, origin: Float64, step: float, n_rows: int, n_columns: int) -> Coverage:

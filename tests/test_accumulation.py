@@ -305,7 +305,7 @@ def test_an_organ_dose_is_arithmetic_on_what_it_holds():
 def block(half_mm, n_planes=41, thickness_mm=3.0):
     """A square block around the origin, drawn on planes along z."""
     x, y = half_mm
-    square = np.array([[-x, -y], [x, -y], [x, y], [-x, y]]) + [0.37, -0.21]
+    square = np.array([[-x, -y], [x, -y], [x, y], [-x, y]]) + np.array([0.37, -0.21])
     planes = (np.arange(n_planes) - n_planes // 2) * thickness_mm + 0.4
     contours = tuple(Contour(np.column_stack([square, np.full(4, z)])) for z in planes)
     return organ_points("Block", slabs_of(Structure("Block", 1, contours), None, None, None))
