@@ -1,7 +1,7 @@
 # What continuous integration runs; each line also works by hand.
 PY = .venv/bin/python
 
-.PHONY: check lint test samples benchmark requirements
+.PHONY: check lint test samples docs benchmark
 
 check: lint test
 
@@ -16,6 +16,10 @@ test:
 
 samples:
 	$(PY) sample_plans/make.py
+
+docs:
+	$(PY) docs/make_docs.py
+	$(PY) docs/update_accuracy.py
 
 benchmark:
 	$(PY) benchmarks/run.py
