@@ -53,9 +53,9 @@ def against_dicompyler(dose_file: Path, struct_file: Path, course, names: list[s
     """Dose statistics of all structures from objects already read, against dicompyler-core's get_dvh."""
     import pydicom
 
-    from reirrad.crosscheck import _dicompyler
+    from reirrad.crosscheck import dicompyler
 
-    _, calculator = _dicompyler()
+    _, calculator = dicompyler()
     structures, dose = pydicom.dcmread(struct_file), pydicom.dcmread(dose_file)
     numbers = [roi.ROINumber for roi in structures.StructureSetROISequence if roi.ROIName in names]
 

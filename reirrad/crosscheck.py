@@ -185,7 +185,7 @@ def _ours(dvh: Dvh) -> dict[Metric, float | None]:
 
 def _theirs(structure_set: pydicom.Dataset, dose: pydicom.Dataset, number: int, factor: float) -> tuple[dict[Metric, float], float]:
     """Values by dicompyler-core, and the thickness in mm it gives every contour plane."""
-    parser, calculator = _dicompyler()
+    parser, calculator = dicompyler()
     with _silent():
         try:
             planes = parser.DicomParser(structure_set).GetStructureCoordinates(number)
@@ -201,7 +201,7 @@ def _theirs(structure_set: pydicom.Dataset, dose: pydicom.Dataset, number: int, 
 
 
 @cache
-def _dicompyler() -> tuple[ModuleType, ModuleType]:
+def dicompyler() -> tuple[ModuleType, ModuleType]:
     """Import dicompyler-core, whose release 0.5.6 looks for a function that pydicom 3 has renamed; nothing of it stays behind."""
     from pydicom import dicomio
 
