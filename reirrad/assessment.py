@@ -66,6 +66,7 @@ class OrganResult:
     physical: tuple[Statistics, ...]
     eqd2: tuple[Statistics, ...]
     notices: tuple[Notice, ...] = ()
+    is_incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,10 @@ def assess(case: Case, choice: LimitChoice, progress: Callable[[str], None] = la
                     findings.append(finding)
                 elif limit.id in choice.from_file:
                     other_schedule[limit.id] = None
+                    if not _has_row_for(limit, choice, situation):
+                        findings.append(
+                            not_evaluable(limit, result.name, f"the limit is for other numbers of fractions than the {situation.proposed_fractions} proposed")
+                        )
     notices = list(case.notices)
     for course in case.courses:
         notices += course.notices
@@ -223,6 +228,7 @@ def _organ(case: Case, structure: Structure, key: str, step_of_set_mm: float | N
         physical=tuple(of(partial(OrganDose.physical, course=c)) for c in numbers),
         eqd2=tuple(of(partial(OrganDose.eqd2, alpha_beta_gy=alpha_beta, course=c)) for c in numbers),
         notices=tuple(notices),
+        is_incomplete=structure.n_open_alone > 0,
     )
 
 
@@ -271,9 +277,24 @@ def _lq_notices(case: Case, name: str, dose: OrganDose) -> list[Notice]:
     return out
 
 
+def _has_row_for(limit: Limit, choice: LimitChoice, situation: Situation) -> bool:
+    """Whether the limits hold another row of the same table that is for the proposed number of fractions."""
+    n = situation.proposed_fractions or 0
+    same = [
+        o for o in choice.limits if (o.organ, o.metric, o.quantity, o.scope, o.level) == (limit.organ, limit.metric, limit.quantity, limit.scope, limit.level)
+    ]
+    return any((o.min_fractions or n) <= n <= (o.max_fractions or n) for o in same)
+
+
 def _finding(limit: Limit, result: OrganResult, situation: Situation) -> Finding | None:
     if result.dose is None:
         return not_evaluable(limit, result.name, "the structure has no closed contours")
+    if result.is_incomplete:
+        finding = evaluate(limit, result.name, result.dose, situation)
+        only_rises = limit.metric.kind in ("max", "dose_at_volume") and limit.metric.argument_unit != "%"
+        if finding is None or (finding.status == "exceed" and only_rises):
+            return finding
+        return not_evaluable(limit, result.name, "open lines on planes of their own were left out: a part of the structure may be missing")
     return evaluate(limit, result.name, result.dose, situation)
 
 

@@ -91,6 +91,7 @@ def check(
     from reirrad.errors import ReirradError, printable
 
     _refuse_unwritable(json_path)
+    _refuse_empty()
     console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
     documents: list[dict[str, Any]] = []
     status = 0
@@ -136,6 +137,13 @@ def _progress() -> Iterator[Any]:
 
     with Console(stderr=True).status("starting") as status:
         yield lambda text: status.update(Text(printable(text)))
+
+
+def _refuse_empty() -> None:
+    """An empty path is an unset variable of a script, not the current folder."""
+    if any(argument == "" for argument in sys.argv[1:]):
+        _say("Refused: one of the arguments is empty; needed the path of a case. Write . for the current folder.")
+        raise typer.Exit(REFUSED)
 
 
 def _refuse_unwritable(target: str | None) -> None:
@@ -289,3 +297,60 @@ def commission(
     if json_path != "-":
         render(found, Console(width=None if sys.stdout.isatty() else 150, highlight=False), full=full)
     raise typer.Exit(phantoms.exit_status(found))
+
+
+@app.command()
+def eqd2(
+    schedules: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DOSE/FRACTIONS...",
+            help='Courses, as 54/30; phases as 50/25+16/8; several a day as "45/30 per-day=2 interval=6h". Total dose in Gy.',
+            show_default=False,
+        ),
+    ],
+    alpha_beta: Annotated[
+        float, typer.Option("--alpha-beta", metavar="GY", help="alpha/beta of the organ or tumour, one for all courses.", show_default=False)
+    ],
+    half_time: Annotated[
+        float | None, typer.Option("--half-time", metavar="HOURS", help="Half time of repair, for several fractions a day.", show_default=False)
+    ] = None,
+    limit: Annotated[
+        float | None, typer.Option("--limit", metavar="GY", help="Cumulative limit in EQD2 at this alpha/beta: what remains is shown.", show_default=False)
+    ] = None,
+    fractions: Annotated[
+        str | None, typer.Option("--fractions", metavar="N,N...", help="Numbers of fractions to spend what remains in.", show_default="1,3,5")
+    ] = None,
+    json_path: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write the result as JSON; - writes to standard output, and nothing else goes there.", show_default=False),
+    ] = None,
+) -> None:
+    """Compute BED and EQD2 of schedules, their sum, and what a limit leaves.
+
+    Exit status 0: computed. 1: the limit is exceeded already. 2: refused, with the reason on standard error.
+    """
+    from reirrad import calculator
+    from reirrad.errors import ReirradError
+    from reirrad.schedule import parse_fractions, parse_schedule
+
+    _refuse_unwritable(json_path)
+    if fractions is not None and limit is None:
+        _say("Refused: --fractions without a limit; needed is --limit, the cumulative EQD2 that must not be exceeded. Give it, or leave out --fractions.")
+        raise typer.Exit(REFUSED)
+    try:
+        found = calculator.calculate([parse_schedule(s) for s in schedules], alpha_beta, half_time, limit, parse_fractions(fractions or "1,3,5"))
+    except ReirradError as error:
+        _say(f"Refused: {error}")
+        raise typer.Exit(REFUSED) from None
+    if json_path is not None:
+        _write(json_path, calculator.as_json(found))
+    if json_path != "-":
+        from rich.console import Console
+
+        from reirrad.calculatortable import render_calculation
+
+        render_calculation(found, Console(width=None if sys.stdout.isatty() else 150, highlight=False))
+    for notice in found.notices:
+        _say(f"Warning ({notice.code}): {notice.message}")
+    raise typer.Exit(calculator.exit_status(found))

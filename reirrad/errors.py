@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["CaseFileError", "DicomError", "GeometryError", "LimitFileError", "Notice", "ReirradError", "printable"]
+__all__ = ["CaseFileError", "DicomError", "GeometryError", "LimitFileError", "Notice", "ParameterError", "ReirradError", "printable"]
 
 
 class ReirradError(Exception):
@@ -31,6 +31,10 @@ class DicomError(ReirradError, ValueError):
 
 class GeometryError(ReirradError, ValueError):
     """A grid, contour or transformation has no usable geometry."""
+
+
+class ParameterError(ReirradError, ValueError):
+    """A parameter of a formula is outside what the formula is made for; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)

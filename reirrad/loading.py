@@ -72,6 +72,15 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
     if not any(c.kind == "proposed" for c in courses):
         message = f'No course is proposed; the structures of "{printable(names[reference])}" are used, and limits of one course are not evaluable.'
         notices.append(Notice("no_proposed_course", message))
+    proposed = [c.name for c in courses if c.kind == "proposed"]
+    if len(proposed) > 1:
+        listed = ", ".join(f'"{printable(name)}"' for name in proposed)
+        judged = names[reference] if names[reference] in proposed else proposed[-1]
+        message = (
+            f'Several courses are proposed ({listed}); limits of one course are held against "{printable(judged)}" only. '
+            "Check the others as cases of their own."
+        )
+        notices.append(Notice("several_proposed_courses", message))
     if len(courses) == 1:
         notices.append(Notice("single_course", "The case has only one course: there is no prior dose to accumulate, and nothing here is cumulative."))
     transforms, methods = _transforms(file, courses, reference, identity, notices)
@@ -170,6 +179,11 @@ def _one_patient(identities: list[tuple[str, Identity]], notices: list[Notice]) 
 def _refuse_same_dose(courses: list[Course]) -> None:
     """One dose in two courses is a copying mistake: the one course would count twice, the other not at all."""
     for a, b in combinations(courses, 2):
+        if shared := _used(a, "RTPLAN") & _used(b, "RTPLAN"):
+            raise DicomError(
+                f'Courses "{printable(a.name)}" and "{printable(b.name)}" hold dose of the same plan ({len(shared)} RTPLAN of the same SOP Instance UID), '
+                "which would count twice. Each course needs its own plan; check for a copying mistake. A plan given in two parts is one course with phases."
+            )
         for one in (c.dose for p in a.phases for c in p.components):
             for two in (c.dose for p in b.phases for c in p.components):
                 if one is two or (one.dose_gy.shape == two.dose_gy.shape and np.array_equal(one.dose_gy, two.dose_gy)):
@@ -177,6 +191,11 @@ def _refuse_same_dose(courses: list[Course]) -> None:
                         f'Courses "{printable(a.name)}" and "{printable(b.name)}" hold the same dose, which would count twice. '
                         "Each course needs its own folder with its own dose; check for a copying mistake."
                     )
+
+
+def _used(course: Course, role: str) -> set[object]:
+    """SOP Instance UIDs of the objects of one role that a course uses."""
+    return {i["sop_instance_uid"] for i in course.inputs if i["role"] == role and i["used"]}
 
 
 def _transforms(

@@ -36,6 +36,7 @@ SAME_PLANE = 0.1  # of the usual distance between planes
 GAP = 1.5  # a distance above this many usual distances lacks at least one plane ...
 FILLED_GAP = 2.5  # ... and up to this many, only one
 TOUCHING = 0.01  # contours that share less of the smaller one than this only touch
+MOST_COMPARISONS = 3e7  # pairs of edges of one plane that are compared: a second of work
 SAME = 0.98  # contours that share more of both than this are one contour drawn twice ...
 WALL_MM = 0.2  # ... unless one lies in the other and leaves a wall thicker than this
 BLOCK = 32  # edges whose bounding box is looked at before they are
@@ -263,7 +264,14 @@ def _arrange(contours: list[tuple[Contour, Float64]]) -> tuple[tuple[Layer, ...]
     copies: set[int] = set()
     low, high = (np.array([getattr(p, f)(axis=0) for p in polygons]) for f in ("min", "max"))
     meet = np.all((low[:, None] <= high) & (low <= high[:, None]), axis=2)
-    for i, j in np.argwhere(np.triu(meet, 1)).tolist():
+    pairs = np.argwhere(np.triu(meet, 1))
+    sizes = np.array([len(p) for p in polygons])
+    if float(np.sum(sizes[pairs[:, 0]] * sizes[pairs[:, 1]])) > MOST_COMPARISONS:
+        raise GeometryError(
+            f"One plane holds {len(polygons)} contours of up to {sizes.max()} points that lie within or across each other; too many to tell what is a hole. "
+            "Redraw or clean up the structure, or leave it out."
+        )
+    for i, j in pairs.tolist():
         if i in copies or j in copies:
             continue
         relation = _relation(polygons[i], polygons[j])

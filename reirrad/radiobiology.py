@@ -1,19 +1,23 @@
 """Linear-quadratic bookkeeping: BED, EQD2 and their inverses. Pure functions of numbers or arrays.
 
-Every function takes dose in Gy and alpha/beta in Gy, broadcasts, and keeps NaN as "unknown".
+Every function takes dose in Gy and alpha/beta in Gy, broadcasts, and keeps NaN as "unknown". A number of fractions or an alpha/beta that is not
+a finite number above zero is refused (`ParameterError`).
 """
 
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from reirrad.parameters import not_negative, positive
 
-__all__ = ["bed", "bed_from_eqd2", "dose_for_eqd2", "dose_per_fraction_for_eqd2", "eqd2", "eqd2_from_bed"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Dose = TypeVar("Dose", float, NDArray[np.float32], NDArray[np.float64])
+__all__ = ["Dose", "bed", "bed_from_eqd2", "dose_for_eqd2", "dose_per_fraction_for_eqd2", "eqd2", "eqd2_from_bed"]
+
+Dose = TypeVar("Dose", float, "NDArray[np.float32]", "NDArray[np.float64]")
 
 
 def bed(dose_gy: Dose, fractions: float, alpha_beta_gy: float) -> Dose:
@@ -33,6 +37,8 @@ def bed(dose_gy: Dose, fractions: float, alpha_beta_gy: float) -> Dose:
     >>> bed(30.0, 10, 2)
     75.0
     """
+    positive("fractions", fractions)
+    positive("alpha_beta_gy", alpha_beta_gy)
     return dose_gy * (1 + dose_gy / (fractions * alpha_beta_gy))
 
 
@@ -46,6 +52,8 @@ def eqd2(dose_gy: Dose, fractions: float, alpha_beta_gy: float) -> Dose:
     >>> [round(eqd2(float(n * d), n, 3), 2) for n, d in ((30, 1.8), (20, 2.5), (5, 6), (1, 8))]
     [51.84, 55.0, 54.0, 17.6]
     """
+    positive("fractions", fractions)
+    positive("alpha_beta_gy", alpha_beta_gy)
     weight: Dose = (dose_gy / fractions + alpha_beta_gy) / (2 + alpha_beta_gy)
     return dose_gy * weight
 
@@ -56,6 +64,7 @@ def eqd2_from_bed(bed_gy: Dose, alpha_beta_gy: float) -> Dose:
     >>> eqd2_from_bed(120.0, 2)
     60.0
     """
+    positive("alpha_beta_gy", alpha_beta_gy)
     return bed_gy / (1 + 2 / alpha_beta_gy)
 
 
@@ -65,6 +74,7 @@ def bed_from_eqd2(eqd2_gy: Dose, alpha_beta_gy: float) -> Dose:
     >>> bed_from_eqd2(67.75, 2)
     135.5
     """
+    positive("alpha_beta_gy", alpha_beta_gy)
     return eqd2_gy * (1 + 2 / alpha_beta_gy)
 
 
@@ -76,6 +86,9 @@ def dose_per_fraction_for_eqd2(eqd2_gy: float, fractions: float, alpha_beta_gy: 
     >>> [round(dose_per_fraction_for_eqd2(10, n, 2), 3) for n in (1, 2, 5, 10)]
     [5.403, 3.583, 2.0, 1.236]
     """
+    not_negative("eqd2_gy", eqd2_gy)
+    positive("fractions", fractions)
+    positive("alpha_beta_gy", alpha_beta_gy)
     c = eqd2_gy * (2 + alpha_beta_gy) / fractions
     return 2 * c / (alpha_beta_gy + math.sqrt(alpha_beta_gy**2 + 4 * c))  # this form of the root loses no digits when c is small
 

@@ -42,6 +42,8 @@ class Structure:
         RT ROI Interpreted Type (ORGAN, PTV, EXTERNAL ...), empty when absent.
     n_ignored : int
         Items that enclose no area (POINT, open, fewer than three different points).
+    n_open_alone : int
+        Of these, open lines of three or more points on planes where nothing closed is drawn: a part of the structure that may be missing.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Structure:
     contours: tuple[Contour, ...]
     interpreted_type: str = ""
     n_ignored: int = 0
+    n_open_alone: int = 0
 
     @property
     def kind(self) -> Literal["target", "external", "other"]:

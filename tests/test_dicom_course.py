@@ -132,6 +132,9 @@ REFUSED = {
     "structures in another frame": ([dose(), plan(), structure_set(frame=OTHER_FRAME)], {"structures": False}, "lie in different frames"),
     "structures without frame": ([dose(), plan(), structure_set(rois=[("A", ())], ReferencedFrameOfReferenceSequence=[])], {"structures": False}, "names no frame"),  # noqa: E501
     "two structure sets": ([dose(), plan(ReferencedStructureSetSequence=None), structure_set("1.31")], {}, "2 structure sets"),
+    "slow brachytherapy": ([dose(), plan(BrachyTreatmentType="LDR")], {}, "LDR brachytherapy"),
+    "plan and fraction dose differ": ([dose(), dose("1.7", voxels(16), summation="FRACTION", group=1), plan()], {}, "contradict each other: 20 Gy .* 16 Gy in its FRACTION"),  # noqa: E501
+    "plan and beam doses differ": ([dose(), *(dose(f"1.7{b}", voxels(9), summation="BEAM", beams=[b]) for b in (1, 2)), plan()], {}, "18 Gy in its BEAM dose"),
     "other patient": ([dose(PatientID="P2"), plan()], {}, "Two patients"),
     "not the stated patient": ([dose(), plan()], {"patient_id": "P2"}, "another Patient ID than the case file states"),
     "no patient": ([dose(PatientID=""), plan()], {"patient_id": "P1"}, "has no Patient ID"),
@@ -172,6 +175,11 @@ NOTICED = {
     "low": ([dose(values=voxels(16)), plan()], {}, {"dose_prescription_mismatch"}, 16.0, 10),
     "low but stated": ([dose(values=voxels(8)), plan()], {"fractions": 10}, {"dose_prescription_mismatch"}, 8.0, 10),
     "per fraction": ([dose(values=voxels(1)), plan(prescription=None)], {}, {"dose_per_fraction_unusual"}, 1.0, 10),
+    "made for verification": ([dose(), plan(PlanIntent="VERIFICATION")], {}, {"plan_intent"}, 20.0, 10),
+    "record differs": ([dose(), dose("1.7", voxels(16), summation="RECORD"), plan()], {}, {"dose_of_record_differs"}, 20.0, 10),
+    "record agrees": ([dose(), dose("1.7", summation="RECORD"), plan()], {}, set(), 20.0, 10),
+    "incomplete beam doses beside": ([dose(), dose("1.71", voxels(3), summation="BEAM", beams=[1]), plan()], {}, set(), 20.0, 10),
+    "a second group that delivers nothing": ([dose(), plan(groups=[(10, (1, 2)), (0, ())])], {}, set(), 20.0, 10),
     "name differs": ([dose(PatientName="Roe^Jane"), plan()], {}, {"patient_identity_differs"}, 20.0, 10),
     "name written otherwise": ([dose(PatientName="DOE Jane"), plan()], {}, set(), 20.0, 10),
     "no patient id": ([dose(PatientID=""), plan()], {}, {"patient_id_missing"}, 20.0, 10),

@@ -134,3 +134,17 @@ def test_deep_nesting_is_refused(tmp_path: Path) -> None:
     assert record is not None
     with pytest.raises(DicomError, match=r"nested deeper|does not parse"):
         read_structures(record)
+
+
+@pytest.mark.hazard("H07")
+def test_an_open_line_on_a_plane_of_its_own_is_a_missing_part(tmp_path):
+    """A square at z = 0 with an open line in its plane, and one 3 mm above."""
+    square = [0, 0, 0, 10, 0, 0, 10, 8, 0, 0, 8, 0]
+    beside = [12, 0, 0, 15, 0, 0, 15, 4, 0]
+    above = [0, 0, 3, 10, 0, 3, 10, 8, 3]
+    for lines, alone in ((([beside]), 0), (([beside, above]), 1)):
+        items = [contour(square), *(contour(line, "OPEN_PLANAR") for line in lines)]
+        path = save(structure_set(rois=[("Rectum", items)]), tmp_path / f"{alone}.dcm")
+        found = read_structure_set(read_record(path, path.name))
+        assert found.structures[0].n_open_alone == alone
+        assert ("contour_open" in {n.code for n in found.notices}) == bool(alone)

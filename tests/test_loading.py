@@ -420,3 +420,11 @@ def test_radiation_is_that_of_the_plan_unless_stated(tmp_path: Path) -> None:
 def test_stated_radiation_that_contradicts_the_plan_is_refused(tmp_path: Path) -> None:
     folder = write_case(tmp_path, courses=COURSES.replace("dicom: c1", "dicom: c1, radiation: proton"))
     assert "states radiation: proton, but its plan gives photon" in refusal(folder, DicomError)
+
+
+@pytest.mark.hazard("H03")
+def test_one_plan_in_two_courses_is_refused(tmp_path: Path) -> None:
+    """The dose was exported again, in other units, so the voxels differ; the plan is the same."""
+    write_course(tmp_path / "c1", 1, 20, 5)
+    write_course(tmp_path / "c2", 1, 20.01, 5)
+    assert 'Courses "first" and "second" hold dose of the same plan' in refusal(write_case_file(tmp_path), DicomError)

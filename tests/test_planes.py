@@ -410,3 +410,11 @@ def test_hostile_names_are_cleaned_in_messages_and_kept_in_notices():
     s = slabs_of(Structure("Blad\nder", 1, (rectangle(0),)), None, None, 3.0)
     assert s.notices[0].structure == "Blad\nder"
     assert "Blad der" in s.notices[0].message
+
+
+@pytest.mark.hazard("H33")
+def test_contours_too_many_to_sort_are_refused():
+    t = 2 * np.pi * np.arange(600) / 600
+    rings = [Contour(np.column_stack([(1 + 0.1 * k) * np.cos(t), (1 + 0.1 * k) * np.sin(t), np.zeros(600)])) for k in range(30)]
+    with pytest.raises(GeometryError, match="30 contours of up to 600 points"):
+        slabs_of(Structure("Rings", 1, tuple(rings)), None, None, 3.0)

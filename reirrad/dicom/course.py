@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from reirrad.course import Component, Course, Phase
+from reirrad.dicom.contradiction import check_other_doses
 from reirrad.dicom.files import Record, Scan, scan
 from reirrad.dicom.identity import Identity, same_patient
 from reirrad.dicom.images import read_stack
@@ -27,6 +28,9 @@ from reirrad.dose import DoseGrid
 from reirrad.errors import DicomError, Notice, printable
 
 __all__ = ["PhaseRequest", "read_course"]
+
+NOT_TREATMENT = ("VERIFICATION", "MACHINE_QA", "RESEARCH", "SERVICE")
+SLOW_BRACHY = ("LDR", "PDR", "MDR")
 
 DEFAULT_PROTON_RBE = 1.1
 _USABLE_RADIATION = ("photon", "electron", "proton", "brachy")
@@ -101,6 +105,10 @@ def read_course(
                 ledger.use(record, "planning image")
         factor = _rbe_factor(drafts, radiation, rbe, notices, name)
         ready = _phases(chosen, factor, radiation == "brachy", ledger, notices, name)
+        unused = [h for h in headers if not ledger.uses(h.record)]
+        if unused and factor == 1:
+            for draft, phase in zip(drafts, ready, strict=True):
+                notices += check_other_doses(draft, phase.components, unused, name)
         for header in headers:
             ledger.skip(header.record, "not needed: other doses cover its plan")
         days, records = treatment_days(found.of("RTRECORD"), {p.uid for p in used_plans})
@@ -158,6 +166,14 @@ def _note_plans(
         if plan.approval in ("REJECTED", "UNAPPROVED"):
             message = f"The plan {plan.title} is {plan.approval} (Approval Status): check that it is the plan that was treated."
             notices.append(Notice("plan_not_approved", message, course=course))
+        if plan.intent in NOT_TREATMENT:
+            message = f"The plan {plan.title} has the Plan Intent {plan.intent}: check that it was made to treat the patient."
+            notices.append(Notice("plan_intent", message, course=course))
+        if plan.brachy_type in SLOW_BRACHY:
+            raise DicomError(
+                f"The plan {plan.title} of course '{printable(course)}' is {plan.brachy_type} brachytherapy (Brachy Treatment Type), whose effect depends on "
+                "the dose rate; this version computes high-dose-rate fractions only. Leave the course out only if its dose does not matter."
+            )
     referenced = {p.plan_uid for h in headers for p in h.plans}
     for plan in plans.values():
         if plan.uid not in used:

@@ -54,6 +54,8 @@ class PlanRecord:
         All of them, falling.
     radiations : tuple of str
         photon, electron, proton, ion, neutron, brachy; sorted.
+    intent, brachy_type : str
+        Plan Intent and Brachy Treatment Type; empty when absent.
     approval : str
         Approval Status; empty when absent.
     structure_set_uid : str
@@ -72,6 +74,8 @@ class PlanRecord:
     structure_set_uid: str
     frame_uid: str
     plan_day: dt.date | None = None
+    intent: str = ""
+    brachy_type: str = ""
 
     @property
     def title(self) -> str:
@@ -102,6 +106,8 @@ def read_plan(record: Record) -> PlanRecord:
         treating = [b for b in beams if text(b, "TreatmentDeliveryType").upper() not in _NOT_TREATING]
         radiations = {_RADIATIONS.get(text(b, "RadiationType").upper(), "unknown") for b in treating if text(b, "RadiationType")}
         groups = tuple(_group(g, silent, file) for g in items(ds, "FractionGroupSequence"))
+        if len(groups) > 1:  # groups that deliver nothing
+            groups = tuple(g for g in groups if g.fractions or g.beams or g.setups) or groups[:1]
         if items(ds, "ApplicationSetupSequence") or any(g.setups for g in groups):
             radiations.add("brachy")
         prescriptions = tuple(sorted(_prescriptions(ds, file), reverse=True))
@@ -118,6 +124,8 @@ def read_plan(record: Record) -> PlanRecord:
             next((text(r, "ReferencedSOPInstanceUID") for r in items(ds, "ReferencedStructureSetSequence")), ""),
             record.frame_uid,
             day(text(ds, "RTPlanDate")),
+            text(ds, "PlanIntent").upper(),
+            text(ds, "BrachyTreatmentType").upper(),
         )
 
 

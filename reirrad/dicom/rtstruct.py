@@ -20,6 +20,7 @@ __all__ = ["StructureSet", "read_structure_set", "read_structures"]
 
 CONTOUR_DATA = 0x30060050
 # Contour Geometric Type (DICOM PS3.3 C.8.8.6.1, C.8.8.6.3)
+SAME_PLANE_MM = 0.3  # contours closer than this along their normal lie in one plane
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "INTERPOLATED_PLANAR")
 # Coordinates further from the origin than this are not in a scanner.
 MAX_COORDINATE_MM = 10_000.0
@@ -91,10 +92,10 @@ def read_structure_set(record: Record, wanted: Collection[str] | None = None) ->
             numbers.add(number)
             if wanted is not None and name not in wanted:
                 continue
-            contours, n_ignored = _contours(drawn.get(number, []), name, file, notices)
+            contours, n_ignored, n_open_alone = _contours(drawn.get(number, []), name, file, notices)
             if contours:
                 used.add(_frame(roi, name, declared, file))
-            structures.append(Structure(name, number, contours, kinds.get(number, ""), n_ignored))
+            structures.append(Structure(name, number, contours, kinds.get(number, ""), n_ignored, n_open_alone))
         frame = _one_frame(used, declared, file)
         return StructureSet(record, people_text(ds, "StructureSetLabel"), frame, tuple(structures), frozenset(series - {""}), tuple(notices))
 
@@ -117,9 +118,10 @@ def _one_frame(used: set[str], declared: set[str], file: str) -> str:
     return declared.pop() if len(declared) == 1 else ""
 
 
-def _contours(stored: list[Dataset], name: str, file: str, notices: list[Notice]) -> tuple[tuple[Contour, ...], int]:
-    """Closed contours of one region, and how many items enclose no area."""
+def _contours(stored: list[Dataset], name: str, file: str, notices: list[Notice]) -> tuple[tuple[Contour, ...], int, int]:
+    """Closed contours of one region, how many items enclose no area, and how many of these are open lines on planes of their own."""
     contours: list[Contour] = []
+    lines: list[Float64] = []
     n_ignored = n_interpolated = 0
     shown = printable(name)
     for item in stored:
@@ -127,6 +129,8 @@ def _contours(stored: list[Dataset], name: str, file: str, notices: list[Notice]
         points = _points(item, shown, file)
         if kind not in CLOSED or not _encloses(points):
             n_ignored += 1
+            if kind != "POINT" and _encloses(points):
+                lines.append(points)
             continue
         n_interpolated += kind == "INTERPOLATED_PLANAR"
         contours.append(Contour(points, kind == "CLOSEDPLANAR_XOR"))
@@ -136,7 +140,20 @@ def _contours(stored: list[Dataset], name: str, file: str, notices: list[Notice]
     if n_interpolated:
         message = f"{n_interpolated} contour(s) of the ROI '{shown}' in {file} were interpolated by the contouring system."
         notices.append(Notice("contour_interpolated", message, structure=name))
-    return tuple(contours), n_ignored
+    n_alone = sum(not any(_share_plane(line, c.points_mm) for c in contours) for line in lines)
+    if n_alone:
+        message = (
+            f"{n_alone} open line(s) of the ROI '{shown}' in {file} lie on planes where nothing closed is drawn: a part of the structure may be missing, "
+            "and its limits are not evaluable. Close the contours and export the structures again."
+        )
+        notices.append(Notice("contour_open", message, structure=name))
+    return tuple(contours), n_ignored, n_alone
+
+
+def _share_plane(line: Float64, closed: Float64) -> bool:
+    """Whether a closed contour lies in the plane of an open line, perpendicular to x, y or z."""
+    axis = int(np.ptp(line, axis=0).argmin())
+    return bool(abs(closed[:, axis].mean() - line[:, axis].mean()) < SAME_PLANE_MM)
 
 
 def _encloses(points: Float64) -> bool:
