@@ -11,6 +11,7 @@ from rich.text import Text
 from reirrad.assessment import Assessment, OrganResult, Statistics
 from reirrad.errors import printable
 from reirrad.evaluation import Finding
+from reirrad.limit import Limit
 
 __all__ = ["render"]
 
@@ -98,7 +99,6 @@ def _limits(assessment: Assessment) -> Group:
             if finding.reason not in reasons:
                 reasons.append(finding.reason)
             word += f" ({reasons.index(finding.reason) + 1})"
-        short = limit.source.split(",")[0].split(" (")[0]
         sources.setdefault(limit.source, f"{limit.source}{f', doi {limit.doi}' if limit.doi else ''}; status {limit.status}")
         structure = finding.structure if finding.structure is not None else f"({limit.organ})"
         table.add_row(
@@ -108,14 +108,20 @@ def _limits(assessment: Assessment) -> Group:
             f"{limit.comparator} {limit.limit:g} {limit.unit}",
             _amount(finding, finding.margin, "+"),
             Text(word, style=style),
-            Text(
-                f"{printable(short, 40)}{'' if limit.status in ('VERIFIED', 'user') else f' {limit.status}'}{'' if limit.level == 'mandatory' else ', optimal'}"
-            ),
+            Text(_source(limit)),
         )
         above = structure
     notes = [Padding(Text(f"({k}) {printable(reason, 300)}"), (0, 0, 0, 2)) for k, reason in enumerate(reasons, 1)]
     listed = [Padding(Text(printable(full, 300), style="dim"), (0, 0, 0, 2)) for full in sources.values()]
     return Group(table, *notes, Text("Sources", style="bold"), *listed, Text())
+
+
+def _source(limit: Limit) -> str:
+    """Source in short, and what a reader must know of the limit at a glance."""
+    short = printable(limit.source.split(",")[0].split(" (")[0], 40)
+    known = "" if limit.status in ("VERIFIED", "user") else f" {limit.status}"
+    remarks = ["optimal"] * (limit.level == "optimal") + ["recovery built in"] * (limit.recovery == "built_in")
+    return ", ".join([short + known, *remarks])
 
 
 def _quantity(finding: Finding) -> str:

@@ -472,3 +472,56 @@ def test_installation_is_pinned_with_hashes(name: str) -> None:
     names = {re.split(r"[<>=!~\[ ]", n)[0].lower().replace(".", "-") for n in needed}
     assert names <= pinned
     assert len(names) <= 12
+
+
+# a part that may be missing, and rows of a table for other schedules
+
+TWO_LIMITS = """
+- {id: high, organ: rectum, metric: D2cc, quantity: EQD2, alpha_beta_gy: 3, scope: cumulative, limit_gy: 500, level: mandatory, source: "protocol 7"}
+- {id: low, organ: rectum, metric: Dmax, quantity: EQD2, alpha_beta_gy: 3, scope: cumulative, limit_gy: 1, level: mandatory, source: "protocol 7"}
+"""
+
+
+@pytest.mark.hazard("H07", "H08")
+def test_an_organ_with_a_part_that_may_be_missing_never_passes(tmp_path: Path, run: Run) -> None:
+    """An open line above the box: a limit that holds for the rest is not evaluable, one that the rest exceeds is exceeded."""
+    line = dicom.contour([v for x, y in ((0, 0), (9, 0), (9, 7)) for v in (x, y, 400.0)], "OPEN_PLANAR")
+    cases.write_course(tmp_path / "c1", 1, 30, 10)
+    cases.write_course(tmp_path / "c2", 2, 20, 5, [("Rectum", [*cases.stored_box(), line])])
+    cases.write_case_file(tmp_path, limits=TWO_LIMITS)
+    status, out, _ = run("check", tmp_path, "--json", "-")
+    found = {e["limit_id"]: (e["status"], e["value_gy"] is None) for e in json.loads(out)["evaluations"]}
+    assert status == 1
+    assert found == {"high": ("not_evaluable", True), "low": ("exceed", False)}
+
+
+@pytest.mark.hazard("H17")
+@pytest.mark.parametrize(("rows", "statuses", "exit_status"), [((3,), ["not_evaluable"], 1), ((3, 5), ["pass"], 0)])
+def test_a_limit_of_the_user_for_other_fractions_is_not_lost(tmp_path: Path, run: Run, rows: tuple[int, ...], statuses: list[str], exit_status: int) -> None:
+    """5 fractions proposed: a row for 3 alone cannot be evaluated; beside one for 5 it is not needed."""
+    text = "".join(
+        f"- {{id: n{n}, organ: rectum, metric: D2cc, quantity: EQD2, alpha_beta_gy: 3, scope: cumulative, limit_gy: 500, level: mandatory, "
+        f'source: "protocol 7", min_fractions: {n}, max_fractions: {n}}}\n'
+        for n in rows
+    )
+    case = cases.write_case(tmp_path, limits="\n" + text)
+    status, out, _ = run("check", case, "--json", "-")
+    assert [e["status"] for e in json.loads(out)["evaluations"]] == statuses
+    assert status == exit_status
+
+
+@pytest.mark.hazard("H10")
+def test_an_empty_argument_is_not_the_current_folder(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = cases.write_case(tmp_path)
+    monkeypatch.chdir(case)
+    status, out, err = run("check", "")
+    assert (status, out) == (2, "")
+    assert "one of the arguments is empty" in err
+
+
+@pytest.mark.hazard("H03", "H08")
+def test_a_second_proposed_course_is_named(tmp_path: Path, run: Run) -> None:
+    for number in (1, 2):
+        cases.write_course(tmp_path / f"c{number}", number, 18 + 2 * number, 5)
+    courses = "\n  - {name: first, kind: proposed, dicom: c1, starts: 2022-01-01}\n  - {name: second, kind: proposed, dicom: c2, starts: 2022-02-01}\n"
+    assert "several_proposed_courses" in warned(result(run, cases.write_case_file(tmp_path, courses=courses)))

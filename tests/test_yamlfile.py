@@ -1,5 +1,6 @@
 import datetime as dt
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
@@ -209,3 +210,13 @@ def test_a_folder_is_not_a_file(tmp_path):
 def test_hints_need_a_near_word():
     assert did_you_mean("crt 2012", ["CRT 2021", "SBRT"]) == ', did you mean "CRT 2021"?'
     assert did_you_mean("x", ["fractions"]) == ""
+
+
+@pytest.mark.hazard("H28")
+@pytest.mark.parametrize("number", ["1_0", "0x5", "0o17", "1_000.5"])
+def test_numbers_in_other_notations_are_refused(tmp_path: Path, number: str) -> None:
+    """YAML 1.1 reads 1_0 as ten; a person may have meant something else."""
+    path = tmp_path / "case.yaml"
+    path.write_text(f"fractions: {number}\n", encoding="utf-8")
+    with pytest.raises(CaseFileError, match=r"case\.yaml:1: fractions: .* is not a plain decimal number"):
+        load_yaml(path, "case.yaml", CaseFileError)
