@@ -188,13 +188,13 @@ class _Reader:
             return None
         if kind == "bool":
             return text.lower() == "true"
+        if kind in ("int", "float") and ("_" in text or text.lstrip("+-")[:2].lower() in ("0x", "0b", "0o")):
+            self._refuse(node, place, f'"{printable(text, 40)}" is not a plain decimal number')
         try:
             if kind == "timestamp":
                 return dt.date.fromisoformat(text) if _DATE.fullmatch(text) else text
             if kind not in ("int", "float"):
                 return text
-            if "_" in text or text.lstrip("+-")[:2].lower() in ("0x", "0b", "0o"):
-                self._refuse(node, place, f'"{printable(text, 40)}" is not a plain decimal number')
             value = _NUMBERS.construct_object(node)
         except ValueError:
             what = "a date of the calendar (YYYY-MM-DD)" if kind == "timestamp" else "a number of sensible size"
