@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
@@ -124,14 +124,11 @@ def statistics(dvh: Dvh, floor: Callable[[], Dvh] | None = None) -> Statistics:
         return Statistics(dict.fromkeys(bound.values), dict.fromkeys(bound.values, missing), lower)
     known = dvh.known()
     values: dict[str, float | None] = {"max_gy": known.max_gy(), "mean_gy": known.mean_gy()}
-    reasons = {}
-    asked = [cc for cc in NEAR_MAXIMA_CC if not known.is_smaller_than(cc)]
+    lacking = {cc: reason for cc in NEAR_MAXIMA_CC if (reason := known.lacks(cc)) is not None}
+    asked = [cc for cc in NEAR_MAXIMA_CC if cc not in lacking]
     values |= {f"D{cc:g}cc_gy": None for cc in NEAR_MAXIMA_CC}
     values |= {f"D{cc:g}cc_gy": dose for cc, dose in zip(asked, known.near_maxima_gy(asked) if asked else [], strict=True)}
-    for cc in NEAR_MAXIMA_CC:
-        if cc not in asked:
-            reasons[f"D{cc:g}cc_gy"] = f"the structure has {known.volume_cc:.3g} cc, less than the {cc:g} cc of the metric"
-    return Statistics(values, reasons, {})
+    return Statistics(values, {f"D{cc:g}cc_gy": reason for cc, reason in lacking.items()}, {})
 
 
 def assess(case: Case, choice: LimitChoice, progress: Callable[[str], None] = lambda _: None) -> Assessment:
@@ -291,10 +288,11 @@ def _finding(limit: Limit, result: OrganResult, situation: Situation) -> Finding
         return not_evaluable(limit, result.name, "the structure has no closed contours")
     if result.is_incomplete:
         finding = evaluate(limit, result.name, result.dose, situation)
+        missing = "open lines on planes of their own were left out: a part of the structure may be missing"
         only_rises = limit.metric.kind in ("max", "dose_at_volume") and limit.metric.argument_unit != "%"
-        if finding is None or (finding.status == "exceed" and only_rises):
-            return finding
-        return not_evaluable(limit, result.name, "open lines on planes of their own were left out: a part of the structure may be missing")
+        if finding is not None and finding.status == "exceed" and only_rises:
+            return replace(finding, reason=f"at least this: {missing}", is_lower_bound=True)
+        return None if finding is None else not_evaluable(limit, result.name, missing)
     return evaluate(limit, result.name, result.dose, situation)
 
 

@@ -12,11 +12,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reirrad import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["app", "main"]
 
@@ -64,6 +67,7 @@ def main() -> None:
 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Show the version and the intended use.")] = False) -> None:
+    _refuse_empty()
     if version:
         sys.stdout.write(f"reirrad {__version__}\nDecision support for professionals, not a medical device; every number needs an independent check.\n")
         raise typer.Exit
@@ -85,14 +89,11 @@ def check(
     Exit status 0: every mandatory limit is met. 1: one is exceeded or not evaluable, or no limit applies. 2: refused, with the reason on standard error.
     With several cases the JSON is a list with one entry per case, a refused one as {"case_path", "outcome", "message"}; the exit status is the largest.
     """
-    from rich.console import Console
-
     from reirrad import result, table
     from reirrad.errors import ReirradError, printable
 
     _refuse_unwritable(json_path)
-    _refuse_empty()
-    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    console = _console()
     documents: list[dict[str, Any]] = []
     status = 0
     for path in cases:
@@ -139,10 +140,17 @@ def _progress() -> Iterator[Any]:
         yield lambda text: status.update(Text(printable(text)))
 
 
+def _console() -> Console:
+    """Standard output as wide as the terminal; wide where nobody watches."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+
+
 def _refuse_empty() -> None:
-    """An empty path is an unset variable of a script, not the current folder."""
+    """An empty argument is an unset variable of a script, not the current folder."""
     if any(argument == "" for argument in sys.argv[1:]):
-        _say("Refused: one of the arguments is empty; needed the path of a case. Write . for the current folder.")
+        _say("Refused: one of the arguments is empty; needed a path or a value. Write . for the current folder.")
         raise typer.Exit(REFUSED)
 
 
@@ -210,8 +218,6 @@ def draft(
 
     Exit status 0: written. 2: refused, with the reason on standard error.
     """
-    from rich.console import Console
-
     from reirrad.casefolder import CASE_FILE
     from reirrad.draft import propose
     from reirrad.draftfile import draft_text
@@ -235,7 +241,7 @@ def draft(
     _refuse_unwritable(target)
     _write(target, draft_text(proposal, with_patient_id=target != "-"))
     if target != "-":
-        render_draft(proposal, Console(width=None if sys.stdout.isatty() else 150, highlight=False))
+        render_draft(proposal, _console())
 
 
 @app.command()
@@ -252,8 +258,6 @@ def crosscheck(
 
     Exit status 0: every difference is within tolerance or explained. 1: one is unexplained. 2: refused, with the reason on standard error.
     """
-    from rich.console import Console
-
     from reirrad import crosscheck as second
     from reirrad.casefile import open_case
     from reirrad.errors import ReirradError
@@ -268,7 +272,7 @@ def crosscheck(
     if json_path is not None:
         _write(json_path, second.as_json(found))
     if json_path != "-":
-        second.render(found, Console(width=None if sys.stdout.isatty() else 150, highlight=False))
+        second.render(found, _console())
     raise typer.Exit(second.exit_status(found))
 
 
@@ -284,8 +288,6 @@ def commission(
 
     Exit status 0: every value meets the goal. 1: one does not.
     """
-    from rich.console import Console
-
     from reirrad import commission as phantoms
     from reirrad.commissiontable import render
 
@@ -295,7 +297,7 @@ def commission(
     if json_path is not None:
         _write(json_path, phantoms.as_json(found))
     if json_path != "-":
-        render(found, Console(width=None if sys.stdout.isatty() else 150, highlight=False), full=full)
+        render(found, _console(), full=full)
     raise typer.Exit(phantoms.exit_status(found))
 
 
@@ -346,11 +348,9 @@ def eqd2(
     if json_path is not None:
         _write(json_path, calculator.as_json(found))
     if json_path != "-":
-        from rich.console import Console
-
         from reirrad.calculatortable import render_calculation
 
-        render_calculation(found, Console(width=None if sys.stdout.isatty() else 150, highlight=False))
+        render_calculation(found, _console())
     for notice in found.notices:
         _say(f"Warning ({notice.code}): {notice.message}")
     raise typer.Exit(calculator.exit_status(found))

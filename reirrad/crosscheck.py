@@ -10,7 +10,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -27,12 +27,13 @@ from rich.text import Text
 
 from reirrad import __version__
 from reirrad.accumulation import accumulate
+from reirrad.assessment import statistics
 from reirrad.course import Case, Course
 from reirrad.dicom.files import Record, read_record
 from reirrad.dicom.parsing import quiet
 from reirrad.dicom.values import decimals
 from reirrad.disagreement import METRICS, Evidence, Judgement, Metric, judge
-from reirrad.dvh import Dvh, Undefined
+from reirrad.dvh import Dvh
 from reirrad.errors import GeometryError, ReirradError, printable
 from reirrad.loading import load_case
 from reirrad.organs import match_organ
@@ -172,15 +173,8 @@ def _compare(case: Case, course: Course, structure: Structure, organ: str, struc
 
 def _ours(dvh: Dvh) -> dict[Metric, float | None]:
     """Values here; None where undefined, or where a part of the structure has no known dose."""
-    values: dict[Metric, float | None] = dict.fromkeys(METRICS) | {"volume_cc": dvh.volume_cc}
-    if dvh.is_complete:
-        known = dvh.known()
-        values |= {"mean_gy": known.mean_gy(), "max_gy": known.max_gy()}
-        for metric, asked_cc in METRICS.items():
-            if asked_cc is not None:
-                with suppress(Undefined):
-                    values[metric] = known.near_max_gy(asked_cc)
-    return values
+    values = {"volume_cc": dvh.volume_cc} | statistics(dvh).values
+    return {metric: values[metric] for metric in METRICS}
 
 
 def _theirs(structure_set: pydicom.Dataset, dose: pydicom.Dataset, number: int, factor: float) -> tuple[dict[Metric, float], float]:

@@ -96,13 +96,15 @@ class Dvh:
             When the organ is smaller than this volume.
         """
         self._doses()
-        if self.is_smaller_than(volume_cc):
-            raise Undefined(f"the structure has {self.volume_cc:.3g} cc, less than the {volume_cc:g} cc of the metric")
+        if (reason := self.lacks(volume_cc)) is not None:
+            raise Undefined(reason)
         return self.near_maxima_gy((volume_cc,))[0]
 
-    def is_smaller_than(self, volume_cc: float) -> bool:
-        """Whether the organ does not have this volume (but for rounding)."""
-        return volume_cc > self.volume_cc * (1 + 1e-9)
+    def lacks(self, volume_cc: float) -> str | None:
+        """Why the organ has no D_xcc of this volume: it is smaller (but for rounding). None when it has."""
+        if volume_cc <= self.volume_cc * (1 + 1e-9):
+            return None
+        return f"the structure has {self.volume_cc:.3g} cc, less than the {volume_cc:g} cc of the metric"
 
     def near_maxima_gy(self, volumes_cc: Sequence[float]) -> list[float]:
         """D_xcc of several volumes, none larger than the organ, for the sorting of one."""

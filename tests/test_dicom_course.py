@@ -135,6 +135,7 @@ REFUSED = {
     "slow brachytherapy": ([dose(), plan(BrachyTreatmentType="LDR")], {}, "LDR brachytherapy"),
     "plan and fraction dose differ": ([dose(), dose("1.7", voxels(16), summation="FRACTION", group=1), plan()], {}, "contradict each other: 20 Gy .* 16 Gy in its FRACTION"),  # noqa: E501
     "plan and beam doses differ": ([dose(), *(dose(f"1.7{b}", voxels(9), summation="BEAM", beams=[b]) for b in (1, 2)), plan()], {}, "18 Gy in its BEAM dose"),
+    "plan and fraction dose of protons differ": ([dose(), dose("1.7", voxels(16), summation="FRACTION", group=1), plan(radiation="PROTON")], {}, "22 Gy .* 17.6 Gy"),  # noqa: E501
     "other patient": ([dose(PatientID="P2"), plan()], {}, "Two patients"),
     "not the stated patient": ([dose(), plan()], {"patient_id": "P2"}, "another Patient ID than the case file states"),
     "no patient": ([dose(PatientID=""), plan()], {"patient_id": "P1"}, "has no Patient ID"),
@@ -177,6 +178,7 @@ NOTICED = {
     "per fraction": ([dose(values=voxels(1)), plan(prescription=None)], {}, {"dose_per_fraction_unusual"}, 1.0, 10),
     "made for verification": ([dose(), plan(PlanIntent="VERIFICATION")], {}, {"plan_intent"}, 20.0, 10),
     "record differs": ([dose(), dose("1.7", voxels(16), summation="RECORD"), plan()], {}, {"dose_of_record_differs"}, 20.0, 10),
+    "proton doses agree": ([dose(), dose("1.7", summation="FRACTION", group=1), plan(radiation="PROTON")], {}, {"rbe_applied"}, 22.0, 10),
     "record agrees": ([dose(), dose("1.7", summation="RECORD"), plan()], {}, set(), 20.0, 10),
     "incomplete beam doses beside": ([dose(), dose("1.71", voxels(3), summation="BEAM", beams=[1]), plan()], {}, set(), 20.0, 10),
     "a second group that delivers nothing": ([dose(), plan(groups=[(10, (1, 2)), (0, ())])], {}, set(), 20.0, 10),

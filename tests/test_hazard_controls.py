@@ -490,9 +490,9 @@ def test_an_organ_with_a_part_that_may_be_missing_never_passes(tmp_path: Path, r
     cases.write_course(tmp_path / "c2", 2, 20, 5, [("Rectum", [*cases.stored_box(), line])])
     cases.write_case_file(tmp_path, limits=TWO_LIMITS)
     status, out, _ = run("check", tmp_path, "--json", "-")
-    found = {e["limit_id"]: (e["status"], e["value_gy"] is None) for e in json.loads(out)["evaluations"]}
+    found = {e["limit_id"]: (e["status"], e["value_gy"] is None, e["is_lower_bound"]) for e in json.loads(out)["evaluations"]}
     assert status == 1
-    assert found == {"high": ("not_evaluable", True), "low": ("exceed", False)}
+    assert found == {"high": ("not_evaluable", True, False), "low": ("exceed", False, True)}
 
 
 @pytest.mark.hazard("H17")

@@ -16,13 +16,15 @@ __all__ = ["check_other_doses"]
 TOLERANCE = 0.02  # of the maximum: more than rounding of pixels and another grid explain
 
 
-def check_other_doses(draft: Draft, components: tuple[Component, ...], unused: list[DoseHeader], course: str) -> list[Notice]:
+def check_other_doses(draft: Draft, components: tuple[Component, ...], rbe: float, unused: list[DoseHeader], course: str) -> list[Notice]:
     """Compare the dose in use with other complete doses of its plan, where either is largest.
 
     Parameters
     ----------
     draft, components : Draft, tuple of Component
         The dose in use.
+    rbe : float
+        Holds in `components` already.
     unused : list of DoseHeader
         Doses of the folder that are not used.
 
@@ -37,7 +39,7 @@ def check_other_doses(draft: Draft, components: tuple[Component, ...], unused: l
     notices: list[Notice] = []
     mine = [s for s in sources(unused) if any(p.plan_uid == plan.uid for p in s[0].plans) and s[0].dose_type == draft.parts[0].source[0].dose_type]
     for kind in sorted({s[0].summation for s in mine} - {"PLAN"}):
-        found = _sum_of(draft, [s for s in mine if s[0].summation == kind], course)
+        found = _sum_of(draft, [s for s in mine if s[0].summation == kind], rbe, course)
         if not found:
             continue
         places = np.concatenate([_hottest(components), _hottest(found)])
@@ -55,11 +57,11 @@ def check_other_doses(draft: Draft, components: tuple[Component, ...], unused: l
     return notices
 
 
-def _sum_of(draft: Draft, stored: list[DoseSource], course: str) -> tuple[Component, ...]:
+def _sum_of(draft: Draft, stored: list[DoseSource], rbe: float, course: str) -> tuple[Component, ...]:
     """What these doses add up to for the same fractions; nothing when they are incomplete."""
     try:
         drafts = drafts_of_plan(draft.plan, stored, draft.fractions, course)
-        return tuple(Component(read_source(part.source), part.factor) for d in drafts for part in d.parts)
+        return tuple(Component(read_source(part.source), part.factor * rbe) for d in drafts for part in d.parts)
     except DicomError:
         return ()
 

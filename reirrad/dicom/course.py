@@ -106,9 +106,9 @@ def read_course(
         factor = _rbe_factor(drafts, radiation, rbe, notices, name)
         ready = _phases(chosen, factor, radiation == "brachy", ledger, notices, name)
         unused = [h for h in headers if not ledger.uses(h.record)]
-        if unused and factor == 1:
+        if unused:
             for draft, phase in zip(drafts, ready, strict=True):
-                notices += check_other_doses(draft, phase.components, unused, name)
+                notices += check_other_doses(draft, phase.components, factor, unused, name)
         for header in headers:
             ledger.skip(header.record, "not needed: other doses cover its plan")
         days, records = treatment_days(found.of("RTRECORD"), {p.uid for p in used_plans})
