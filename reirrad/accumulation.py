@@ -6,7 +6,7 @@ added physically: n1 = 25 and n2 = 20 concurrent sessions become 20 sessions of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +48,9 @@ class OrganDose:
         Sessions of each delivery.
     course : (K,) int
         Number of the course a delivery belongs to.
+    repair : (K,) float64, optional
+        What multiplies the quadratic term of each delivery in this organ: above 1 for sessions that follow each other before repair is complete, below 1
+        for sessions so slow that damage is repaired while they last. Default 1: acute sessions, complete repair between them.
     """
 
     volumes_cc: Float64
@@ -55,29 +58,42 @@ class OrganDose:
     edge_gy: Float32
     fractions: NDArray[np.intp]
     course: NDArray[np.intp]
+    repair: Float64 | None = None
 
     def physical(self, course: int) -> Dvh:
         """Physical dose of one course."""
         here = self.course == course
         return Dvh(self.dose_gy[here].sum(axis=0), self.volumes_cc, self.edge_gy[here].sum(axis=0))
 
-    def eqd2(self, alpha_beta_gy: float, course: int | None = None) -> Dvh:
+    def eqd2(self, alpha_beta_gy: float, course: int | None = None, kept: Mapping[int, float] | None = None) -> Dvh:
         """EQD2 of one course, or of all courses together.
 
-        Additive over deliveries: (alpha/beta Q1 + Q2) / (2 + alpha/beta) with Q1 = sum of D, Q2 = sum of D^2 / n.
+        Additive over deliveries: (alpha/beta Q1 + Q2) / (2 + alpha/beta) with Q1 = sum of D, Q2 = sum of repair D^2 / n.
+
+        Parameters
+        ----------
+        alpha_beta_gy : float
+        course : int, optional
+            Of this course alone.
+        kept : mapping, optional
+            Course to the part of its EQD2 that still counts after recovery; 1 where none is given.
         """
         here = np.flatnonzero(np.ones_like(self.course, bool) if course is None else self.course == course)
-        return Dvh(self._eqd2(self.dose_gy, here, alpha_beta_gy), self.volumes_cc, self._eqd2(self.edge_gy, here, alpha_beta_gy))
+        weight = kept or {}
+        return Dvh(self._eqd2(self.dose_gy, here, alpha_beta_gy, weight), self.volumes_cc, self._eqd2(self.edge_gy, here, alpha_beta_gy, weight))
 
-    def bed(self, alpha_beta_gy: float, course: int | None = None) -> Dvh:
+    def bed(self, alpha_beta_gy: float, course: int | None = None, kept: Mapping[int, float] | None = None) -> Dvh:
         """BED of one course, or of all courses together."""
-        e = self.eqd2(alpha_beta_gy, course)
+        e = self.eqd2(alpha_beta_gy, course, kept)
         return Dvh(bed_from_eqd2(e.dose_gy, alpha_beta_gy), e.volumes_cc, bed_from_eqd2(e.edge_gy, alpha_beta_gy))
 
-    def _eqd2(self, dose: Float32, which: NDArray[np.intp], alpha_beta_gy: float) -> Float32:
+    def _eqd2(self, dose: Float32, which: NDArray[np.intp], alpha_beta_gy: float, kept: Mapping[int, float]) -> Float32:
         total = np.zeros(dose.shape[1], np.float32)
         for k in which:
-            total += eqd2(dose[k], int(self.fractions[k]), alpha_beta_gy)
+            sessions = self.fractions[k] / (1.0 if self.repair is None else self.repair[k])  # as many acute, fully repaired ones would give the same
+            part = kept.get(int(self.course[k]), 1.0)
+            term = eqd2(dose[k], float(sessions), alpha_beta_gy)
+            total += term if part == 1.0 else np.float32(part) * term
         return total
 
 
@@ -133,22 +149,24 @@ def accumulate(points: OrganPoints, courses: tuple[Course, ...], transforms: tup
     def read(part: OrganPoints) -> Float32:
         return deliver(lambda phase, transform: _read_phase(part, phase, transform, order))
 
-    parts = [(points, read(points))]
+    finest, dose = points, read(points)
+    coarser: list[tuple[Float64, Float32]] = []
     for hot_cc, coarser_than_mm in HOT_LEVELS:
-        finest, dose = parts[-1]
         if finest.step_mm <= coarser_than_mm:
             continue
         here = np.flatnonzero(_is_candidate(dose))
-        where = finest.points_mm[here]
-        upper = dose[:, here] + deliver(lambda phase, transform: _spread(where, finest.cell_radius_mm, phase, transform))  # noqa: B023 - used at once
+        where, at_where = finest.points_at(here), dose.take(here, axis=1)
+        upper = at_where + deliver(lambda phase, transform: _spread(where, finest.cell_radius_mm, phase, transform))  # noqa: B023 - used at once
         hot = np.zeros(finest.column_slab.size, bool)
-        hot[finest.point_column[here[hot_points(dose[:, here], upper, finest.volumes_cc[here], hot_cc, fractions, number)]]] = True
+        hot[finest.point_column[here[hot_points(at_where, upper, finest.volumes_cc.take(here), hot_cc, fractions, number)]]] = True
         volume_cc = float(finest.column_area_mm2[hot] @ (finest.slab_high_mm - finest.slab_low_mm)[finest.column_slab[hot]]) / 1000
         if 0 < volume_cc < REFINED_PART * finest.volume_cc:
-            rest, fine = refined(finest, hot, max((1000 * volume_cc / (N_POINTS_LARGE * ELONGATION)) ** (1 / 3), FINEST_MM))
-            parts[-1:] = [(rest, dose[:, ~hot[finest.point_column]]), (fine, read(fine))]
-    volumes = np.concatenate([part.volumes_cc for part, _ in parts])
-    return OrganDose(volumes, np.concatenate([d for _, d in parts], axis=1), edge, fractions, number)
+            rest = np.flatnonzero(~hot.take(finest.point_column))
+            coarser.append((finest.volumes_cc.take(rest), dose.take(rest, axis=1)))
+            finest = refined(finest, hot, max((1000 * volume_cc / (N_POINTS_LARGE * ELONGATION)) ** (1 / 3), FINEST_MM))
+            dose = read(finest)
+    parts = [*coarser, (finest.volumes_cc, dose)]
+    return OrganDose(np.concatenate([v for v, _ in parts]), np.concatenate([d for _, d in parts], axis=1), edge, fractions, number)
 
 
 def hot_points(dose: Float32, upper: Float32, volumes_cc: Float64, hot_cc: float, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -1,81 +1,37 @@
-"""BED and EQD2 of schedules, their sum, and what a limit leaves. Works on one point that receives the stated dose; no image, no volume."""
+"""BED and EQD2 of schedules, their sum, and what a limit leaves. Works on one point that receives the stated dose; no image, no volume.
+
+The main result is linear-quadratic, with a constant RBE and without recovery; it alone is held against the limit. What stands beside it is labelled.
+"""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from reirrad import __version__
-from reirrad.errors import Notice, ParameterError
+from reirrad.calculation import Calculation, CourseEffect, LimitLeft, Remaining, Sensitivity
+from reirrad.calculatornotices import assumed_recovery, fraction_sizes, unrepaired_nights
+from reirrad.effect import Effect, Growth, acute_bed, effect_of, less_growth, schedule_bed, summed
+from reirrad.errors import ParameterError
 from reirrad.parameters import positive
-from reirrad.radiobiology import bed, dose_per_fraction_for_eqd2, eqd2_from_bed
-from reirrad.repair import Pulse, Repair, bed_of_pulses, bed_several_a_day
-from reirrad.schedule import HOURS_OF_A_DAY, Schedule
+from reirrad.radiobiology import dose_per_fraction_for_eqd2
+from reirrad.schedule import Schedule
 
-__all__ = ["Calculation", "CourseEffect", "Effect", "LimitLeft", "Remaining", "as_dict", "as_json", "calculate", "exit_status"]
+if TYPE_CHECKING:
+    from reirrad.calculatorsensitivity import LqL, Usc
+
+__all__ = ["calculate", "exit_status"]
 
 ALPHA_BETA_RANGE_GY: Final = (0.1, 50.0)
-LQ_SUPPORTED_GY, LQ_REASONABLE_GY = 10.0, 18.0  # brenner_2008
-USUAL_GY: Final = (0.2, 30.0)
-UNREPAIRED: Final = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """BED and EQD2, Gy."""
-
-    bed_gy: float
-    eqd2_gy: float
-
-
-@dataclass(frozen=True, slots=True)
-class CourseEffect:
-    """One schedule; `complete_repair` only where incomplete repair makes a difference."""
-
-    schedule: Schedule
-    effect: Effect
-    complete_repair: Effect | None
-
-
-@dataclass(frozen=True, slots=True)
-class Remaining:
-    """What a number of fractions, once a day, may still give; None with the reason when nothing."""
-
-    fractions: int
-    dose_gy: float | None
-    dose_per_fraction_gy: float | None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LimitLeft:
-    """A cumulative limit in EQD2 at the same alpha/beta."""
-
-    limit_eqd2_gy: float
-    status: Literal["within", "reached", "exceeded"]
-    remaining_eqd2_gy: float | None
-    exceeded_by_gy: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Calculation:
-    """All of it."""
-
-    alpha_beta_gy: float
-    half_time_h: float | None
-    courses: tuple[CourseEffect, ...]
-    total: Effect
-    complete_repair: Effect | None
-    limit: LimitLeft | None
-    remaining: tuple[Remaining, ...]
-    notices: tuple[Notice, ...]
 
 
 def calculate(
-    schedules: Sequence[Schedule], alpha_beta_gy: float, half_time_h: float | None = None, limit_eqd2_gy: float | None = None, fractions: Sequence[int] = ()
+    schedules: Sequence[Schedule],
+    alpha_beta_gy: float,
+    half_time_h: float | None = None,
+    limit_eqd2_gy: float | None = None,
+    fractions: Sequence[int] = (),
+    growth: Growth | None = None,
+    sensitivities: Sequence[LqL | Usc] = (),
 ) -> Calculation:
     """Compute.
 
@@ -86,16 +42,20 @@ def calculate(
     alpha_beta_gy : float
         Gy, one for all.
     half_time_h : float, optional
-        Half time of repair, h; needed when a schedule has several fractions a day.
+        Half time of repair, h; needed when a schedule has several fractions a day, or a low, pulsed, decaying or slow dose rate.
     limit_eqd2_gy : float, optional
-        Cumulative limit.
+        Cumulative limit of an organ.
     fractions : sequence of int
         Numbers of fractions to spend what remains in.
+    growth : Growth, optional
+        Repopulation; for tumours alone, and then without limit and recovery.
+    sensitivities : sequence of LqL or Usc
+        Models to put beside the result.
 
     Raises
     ------
     ParameterError
-        For parameters outside their range, and several fractions a day without a half time.
+        For parameters outside their range, or that do not go together.
 
     >>> from reirrad.schedule import parse_schedule
     >>> found = calculate([parse_schedule("54/30"), parse_schedule("50.4/28")], 3, limit_eqd2_gy=100, fractions=[5])
@@ -107,41 +67,91 @@ def calculate(
         raise ParameterError(f"alpha/beta is {alpha_beta_gy:g}; needed is a value from {low:g} to {high:g} Gy. Correct it.")
     if half_time_h is not None:
         positive("half time", half_time_h)
-    courses = tuple(_course(s, alpha_beta_gy, half_time_h) for s in schedules)
-    total = _sum([c.effect for c in courses])
-    limit = None if limit_eqd2_gy is None else _left(limit_eqd2_gy, total.eqd2_gy)
-    remaining = () if limit is None else tuple(_remaining(limit, n, alpha_beta_gy) for n in fractions)
+    _refuse_what_does_not_go_together(schedules, growth, limit_eqd2_gy)
+    courses = tuple(_course(s, alpha_beta_gy, half_time_h, growth) for s in schedules)
+    total = summed([c.effect for c in courses])
+    after_recovery = summed([c.after_recovery or c.effect for c in courses]) if any(c.after_recovery for c in courses) else None
+    limit, remaining = _budget(limit_eqd2_gy, total, fractions, alpha_beta_gy)
+    limit_after_recovery, remaining_after_recovery = _budget(limit_eqd2_gy, after_recovery, fractions, alpha_beta_gy)
     return Calculation(
         alpha_beta_gy=alpha_beta_gy,
         half_time_h=half_time_h,
+        growth=growth,
         courses=courses,
         total=total,
-        complete_repair=_sum([c.complete_repair or c.effect for c in courses]) if any(c.complete_repair for c in courses) else None,
+        complete_repair=summed([c.complete_repair or c.effect for c in courses]) if any(c.complete_repair for c in courses) else None,
+        without_growth=summed([c.without_growth or c.effect for c in courses]) if growth else None,
+        after_recovery=after_recovery,
         limit=limit,
         remaining=remaining,
-        notices=(*_fraction_size(courses, remaining), *_nights(courses, alpha_beta_gy, half_time_h)),
+        limit_after_recovery=limit_after_recovery,
+        remaining_after_recovery=remaining_after_recovery,
+        sensitivities=_sensitivities(schedules, alpha_beta_gy, half_time_h, growth, sensitivities),
+        notices=(
+            *fraction_sizes(courses, remaining, bool(sensitivities)),
+            *unrepaired_nights(courses, alpha_beta_gy, half_time_h),
+            *assumed_recovery(courses),
+        ),
     )
 
 
-def _course(schedule: Schedule, alpha_beta_gy: float, half_time_h: float | None) -> CourseEffect:
-    complete = _effect(math.fsum(bed(p.dose_gy, p.fractions, alpha_beta_gy) for p in schedule.parts), alpha_beta_gy)
-    if schedule.interval_h is None:
-        return CourseEffect(schedule, complete, None)
-    if half_time_h is None:
+def exit_status(found: Calculation) -> int:
+    """1 when the limit is exceeded already, else 0. Recovery does not count."""
+    return int(found.limit is not None and found.limit.status == "exceeded")
+
+
+def _refuse_what_does_not_go_together(schedules: Sequence[Schedule], growth: Growth | None, limit_eqd2_gy: float | None) -> None:
+    if schedules and schedules[-1].recovered is not None:
         raise ParameterError(
-            f'"{schedule.text}" has {schedule.per_day} fractions a day, between which repair is not complete; needed is the half time of repair of the organ, '
-            "as in --half-time 4 (hours). Give one, from a source for this endpoint."
+            f'"{schedules[-1].text}" is the last course and has recovered; needed is recovered on earlier courses alone. Leave it out, or order the courses.'
         )
-    value = math.fsum(bed_several_a_day(p.dose_gy, p.fractions, alpha_beta_gy, schedule.per_day, schedule.interval_h, half_time_h) for p in schedule.parts)
-    return CourseEffect(schedule, _effect(value, alpha_beta_gy), complete)
+    if growth is None:
+        if dated := next((s for s in schedules if s.overall_days is not None), None):
+            raise ParameterError(
+                f'"{dated.text}" gives days, which count for the repopulation of a tumour alone; needed are --tumour, --repopulation and --kickoff. '
+                "Late reacting organs have no time term: leave out days."
+            )
+        return
+    if limit_eqd2_gy is not None:
+        raise ParameterError("--tumour stands beside --limit, a limit of an organ, which has no repopulation; needed is one of them. Calculate twice.")
+    if recovering := next((s for s in schedules if s.recovered is not None), None):
+        raise ParameterError(f'"{recovering.text}" has recovered beside --tumour; needed is recovery for late reacting organs alone. Leave out one of them.')
 
 
-def _effect(bed_gy: float, alpha_beta_gy: float) -> Effect:
-    return Effect(bed_gy, eqd2_from_bed(bed_gy, alpha_beta_gy))
+def _course(schedule: Schedule, alpha_beta_gy: float, half_time_h: float | None, growth: Growth | None) -> CourseEffect:
+    bed_gy = schedule_bed(schedule, alpha_beta_gy, half_time_h)
+    several = schedule.interval_h is not None
+    complete_gy = acute_bed(schedule, alpha_beta_gy) if several else None
+    if growth is None:
+        left = None if schedule.recovered is None else effect_of(bed_gy * (1 - schedule.recovered), alpha_beta_gy)
+        return CourseEffect(schedule, effect_of(bed_gy, alpha_beta_gy), _maybe(complete_gy, alpha_beta_gy), None, left)
+    grown_gy = less_growth(bed_gy, schedule, alpha_beta_gy, half_time_h, growth)
+    if complete_gy is not None:
+        complete_gy = less_growth(complete_gy, schedule, alpha_beta_gy, half_time_h, growth)
+    return CourseEffect(schedule, effect_of(grown_gy, alpha_beta_gy), _maybe(complete_gy, alpha_beta_gy), effect_of(bed_gy, alpha_beta_gy))
 
 
-def _sum(effects: Sequence[Effect]) -> Effect:
-    return Effect(math.fsum(e.bed_gy for e in effects), math.fsum(e.eqd2_gy for e in effects))
+def _maybe(bed_gy: float | None, alpha_beta_gy: float) -> Effect | None:
+    return None if bed_gy is None else effect_of(bed_gy, alpha_beta_gy)
+
+
+def _sensitivities(
+    schedules: Sequence[Schedule], alpha_beta_gy: float, half_time_h: float | None, growth: Growth | None, asked: Sequence[LqL | Usc]
+) -> tuple[Sensitivity, ...]:
+    if not asked and all(s.let_kev_um is None and s.slow_minutes is None for s in schedules):
+        return ()
+    from reirrad import calculatorsensitivity  # arrays, which a plain calculation does without
+
+    return calculatorsensitivity.sensitivities(schedules, alpha_beta_gy, half_time_h, growth, asked)
+
+
+def _budget(
+    limit_eqd2_gy: float | None, total: Effect | None, fractions: Sequence[int], alpha_beta_gy: float
+) -> tuple[LimitLeft | None, tuple[Remaining, ...]]:
+    if limit_eqd2_gy is None or total is None:
+        return None, ()
+    limit = _left(limit_eqd2_gy, total.eqd2_gy)
+    return limit, tuple(_remaining(limit, n, alpha_beta_gy) for n in fractions)
 
 
 def _left(limit_gy: float, spent_gy: float) -> LimitLeft:
@@ -159,85 +169,3 @@ def _remaining(limit: LimitLeft, fractions: int, alpha_beta_gy: float) -> Remain
         return Remaining(fractions, None, None, f"limit {limit.status}")
     d = dose_per_fraction_for_eqd2(limit.remaining_eqd2_gy, fractions, alpha_beta_gy)
     return Remaining(fractions, fractions * d, d)
-
-
-def _fraction_size(courses: Sequence[CourseEffect], remaining: Sequence[Remaining]) -> list[Notice]:
-    """Fractions that the model, or practice, does not know."""
-    notices: list[Notice] = []
-    sizes = [(c.schedule.text, max(p.dose_per_fraction_gy for p in c.schedule.parts)) for c in courses]
-    for where, d in [*sizes, *((f"remaining in {r.fractions}", r.dose_per_fraction_gy) for r in remaining if r.dose_per_fraction_gy is not None)]:
-        if d > LQ_REASONABLE_GY:
-            text = f"{where}: {d:.3g} Gy per fraction. The linear-quadratic model is hardly supported above {LQ_REASONABLE_GY:g} Gy per fraction."
-            notices.append(Notice("lq_range_strong", text, where))
-        elif d > LQ_SUPPORTED_GY:
-            text = f"{where}: {d:.3g} Gy per fraction. The linear-quadratic model is less certain above {LQ_SUPPORTED_GY:g} Gy per fraction."
-            notices.append(Notice("lq_range", text, where))
-    low, high = USUAL_GY
-    for c in courses:
-        for p in c.schedule.parts:
-            if not low <= p.dose_per_fraction_gy <= high:
-                text = f"{c.schedule.text}: {p.dose_per_fraction_gy:.3g} Gy per fraction is unusual. Check dose and fractions."
-                notices.append(Notice("dose_per_fraction_unusual", text, c.schedule.text))
-    return notices
-
-
-def _nights(courses: Sequence[CourseEffect], alpha_beta_gy: float, half_time_h: float | None) -> list[Notice]:
-    """Repair that is not complete by the next day, and what it would add if all days followed each other."""
-    notices: list[Notice] = []
-    for c in courses:
-        if half_time_h is None or (unrepaired := 2 ** (-c.schedule.night_h / half_time_h)) <= UNREPAIRED:
-            continue
-        value = eqd2_from_bed(bed_of_pulses(_sessions(c.schedule), alpha_beta_gy, Repair((half_time_h,))), alpha_beta_gy)
-        text = (
-            f"{c.schedule.text}: with a half time of {half_time_h:g} h, {unrepaired:.0%} of the damage is unrepaired after the {c.schedule.night_h:g} h "
-            f"to the next day; the EQD2 of {c.effect.eqd2_gy:.2f} Gy assumes none, and days without a break would make it {value:.2f} Gy."
-        )
-        notices.append(Notice("repair_overnight", text, c.schedule.text))
-    return notices
-
-
-def _sessions(schedule: Schedule) -> list[Pulse]:
-    """Every fraction at its hour, days in a row; each part begins on a new day."""
-    sessions: list[Pulse] = []
-    day = 0
-    for part in schedule.parts:
-        for k in range(part.fractions):
-            later, of_day = divmod(k, schedule.per_day)
-            sessions.append(Pulse((day + later) * HOURS_OF_A_DAY + of_day * (schedule.interval_h or 0.0), 0.0, part.dose_per_fraction_gy))
-        day += math.ceil(part.fractions / schedule.per_day)
-    return sessions
-
-
-def exit_status(found: Calculation) -> int:
-    """1 when the limit is exceeded already, else 0."""
-    return int(found.limit is not None and found.limit.status == "exceeded")
-
-
-def as_dict(found: Calculation) -> dict[str, Any]:
-    """Document for JSON; what is undefined is None."""
-    return {
-        "schema": 1,
-        "reirrad_version": __version__,
-        "alpha_beta_gy": found.alpha_beta_gy,
-        "half_time_h": found.half_time_h,
-        "courses": [
-            {
-                "schedule": c.schedule.text,
-                "phases": [asdict(p) | {"dose_per_fraction_gy": p.dose_per_fraction_gy} for p in c.schedule.parts],
-                "per_day": c.schedule.per_day,
-                "interval_h": c.schedule.interval_h,
-                **asdict(c.effect),
-                "complete_repair": c.complete_repair and asdict(c.complete_repair),
-            }
-            for c in found.courses
-        ],
-        "sum": {**asdict(found.total), "complete_repair": found.complete_repair and asdict(found.complete_repair)},
-        "limit": found.limit and asdict(found.limit),
-        "remaining": [asdict(r) for r in found.remaining],
-        "warnings": [asdict(n) for n in found.notices],
-    }
-
-
-def as_json(found: Calculation) -> str:
-    """Return the JSON document."""
-    return json.dumps(as_dict(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -15,10 +15,11 @@ from reirrad.metrics import parse_metric
 from reirrad.organs import organ
 from reirrad.yamlfile import Document, Text
 
-__all__ = ["CaseFile", "CourseEntry", "PhaseEntry", "Prescription", "RegistrationEntry"]
+__all__ = ["EVERY_ORGAN", "CaseFile", "CourseEntry", "DeliveryEntry", "PhaseEntry", "Prescription", "RecoveryEntry", "RegistrationEntry", "SensitivityEntry"]
 
 FIRST_YEAR, LAST_YEAR = 1950, 2100
 LIMIT_FILE_SUFFIXES: Final = (".yaml", ".yml")
+EVERY_ORGAN: Final = "every organ"  # key of a recovery model chosen without naming organs
 
 
 def _plain_text(text: str) -> str:
@@ -53,6 +54,17 @@ def _plausible_date(day: dt.date) -> dt.date:
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
+
+
+def _as_choices(value: object) -> object:
+    """Recovery by organ: a bare name is a model, for every organ it covers or for one."""
+    if isinstance(value, str):
+        return {} if value == "none" else {EVERY_ORGAN: {"model": value}}
+    return {k: {"model": v} if isinstance(v, str) else v for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def _organ_key_or_every(key: str) -> str:
+    return key if key == EVERY_ORGAN else organ(key).key
 
 
 Name = Annotated[Text, AfterValidator(_plain_text), Field(max_length=200)]
@@ -93,6 +105,38 @@ class PhaseEntry(_Entry):
     concurrent: bool = False
 
 
+class DeliveryEntry(_Entry):
+    """How a fraction is given when it is not given at once."""
+
+    pattern: Literal["low_dose_rate", "pulsed", "permanent", "slow_fraction"]
+    hours: float | None = Field(default=None, gt=0, le=1000)
+    pulses: int | None = Field(default=None, ge=1, le=1000)
+    period_h: float | None = Field(default=None, gt=0, le=24)
+    pulse_h: float | None = Field(default=None, gt=0, le=24)
+    half_life_days: float | None = Field(default=None, gt=0, le=1000)
+    minutes: float | None = Field(default=None, gt=0, le=600)
+
+
+class RecoveryEntry(_Entry):
+    """Recovery of one organ: a model, or steps of one's own with their source."""
+
+    model: Name | None = None
+    rationale: Name | None = None
+    steps: list[Annotated[list[float], Field(min_length=2, max_length=2)]] | None = Field(default=None, min_length=1)
+    source: Name | None = None
+
+
+class SensitivityEntry(_Entry):
+    """A model beside the linear-quadratic one, shown and never held against limits."""
+
+    model: Literal["lq-l", "usc"]
+    transition_gy: float | None = Field(default=None, ge=2, le=50)
+    alpha_per_gy: float | None = Field(default=None, gt=0, le=5)
+    d0_gy: float | None = Field(default=None, gt=0, le=20)
+    dq_gy: float | None = Field(default=None, gt=0, le=20)
+    organs: list[OrganKey] | None = Field(default=None, min_length=1)
+
+
 class CourseEntry(_Entry):
     """One course as stated."""
 
@@ -109,6 +153,26 @@ class CourseEntry(_Entry):
     interval_h: float | None = Field(default=None, gt=0, le=24)
     prescription: Prescription | None = None
     organ_doses: dict[OrganKey, dict[DoseMetric, Dose]] | None = Field(default=None, min_length=1)
+    dvh: PathText | None = None
+    records: Literal["none"] | None = None
+    delivery: DeliveryEntry | None = None
+    let_kev_um: float | None = Field(default=None, gt=0, le=50)
+    let: PathText | None = None
+
+    @property
+    def is_on_paper(self) -> bool:
+        """Whether the course has no dose files."""
+        return self.prescription is not None or self.records is not None
+
+
+RecoveryKey = Annotated[str, AfterValidator(_organ_key_or_every)]
+Recoveries = Annotated[
+    dict[RecoveryKey, RecoveryEntry],
+    BeforeValidator(_as_choices),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"anyOf": [{"type": "string"}, RecoveryEntry.model_json_schema()]}}]}
+    ),
+]
 
 
 class RegistrationEntry(_Entry):
@@ -133,7 +197,9 @@ class CaseFile(_Entry):
     registration: list[RegistrationEntry] = Field(default_factory=list)
     structures: dict[StructureName, OrganKey] | None = Field(default=None, min_length=1)
     alpha_beta_gy: dict[OrganKey, AlphaBeta] = Field(default_factory=dict)
-    recovery: Name = "none"
+    half_time_h: dict[OrganKey, Annotated[float, Field(gt=0, le=200)]] = Field(default_factory=dict)
+    recovery: Recoveries = Field(default_factory=dict)
+    sensitivities: list[SensitivityEntry] = Field(default_factory=list)
     interpolation: Literal["cubic", "linear"] = "cubic"
     constraints: NamesOrName = Field(default_factory=list)
 
@@ -152,9 +218,10 @@ class CaseFile(_Entry):
 
     @property
     def reference_course(self) -> str:
-        """Name of the course whose frame and structures count: as stated, else the last proposed, else the last."""
-        proposed = [c.name for c in self.courses if c.kind == "proposed"]
-        return self.reference or (proposed or [c.name for c in self.courses])[-1]
+        """Name of the course whose frame and structures count: as stated, else the last proposed with DICOM files, else the last with them."""
+        with_files = [c for c in self.courses if not c.is_on_paper] or self.courses
+        proposed = [c.name for c in with_files if c.kind == "proposed"]
+        return self.reference or (proposed or [c.name for c in with_files])[-1]
 
     @property
     def limit_files(self) -> list[str]:

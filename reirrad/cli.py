@@ -8,18 +8,19 @@ from __future__ import annotations
 import io
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reirrad import __version__
+from reirrad.cordcommand import cord
+from reirrad.library import library
+from reirrad.schedule import SYNTAX
+from reirrad.terminal import REFUSED, console, progress, refuse_unwritable, say, write
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    pass
 
 __all__ = ["app", "main"]
 
@@ -32,10 +33,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-REFUSED = 2
-# Bytes of a file name that are no UTF-8 come as lone surrogates; so they are escaped in the way of JSON.
-ODD_BYTES = "backslashreplace"
-
 
 def main() -> None:
     """Run the command line; whatever happens, no traceback and no half-written file."""
@@ -47,18 +44,18 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        _say("Stopped on request; nothing was written.")
+        say("Stopped on request; nothing was written.")
         raise SystemExit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(REFUSED) from None
     except MemoryError:
-        _say("Refused: this machine has not enough memory for the case. Nothing was written. Close other programs, or use a machine with more memory.")
+        say("Refused: this machine has not enough memory for the case. Nothing was written. Close other programs, or use a machine with more memory.")
         raise SystemExit(REFUSED) from None
     except Exception as error:  # noqa: BLE001
         # The last resort: a fault of the program. The message of the exception may hold patient data and is not shown.
         where = _innermost(error)
-        _say(
+        say(
             f"Refused: the program met a situation it was not made for ({type(error).__name__} at {where}), and gives no number rather than a doubtful one. "
             "Nothing was written. Please report this line to the maintainers, without patient data."
         )
@@ -92,26 +89,26 @@ def check(
     from reirrad import result, table
     from reirrad.errors import ReirradError, printable
 
-    _refuse_unwritable(json_path)
-    console = _console()
+    refuse_unwritable(json_path)
+    screen = console()
     documents: list[dict[str, Any]] = []
     status = 0
     for path in cases:
         try:
-            with _progress() as progress:
-                assessment = _assess(path, progress)
+            with progress() as tell:
+                assessment = _assess(path, tell)
         except ReirradError as error:
             message = f"{printable(path.name or str(path))}: {error}" if len(cases) > 1 else str(error)
-            _say(f"Refused: {message}")
+            say(f"Refused: {message}")
             documents.append({"case_path": str(path), "outcome": "refused", "message": str(error)})
             status = REFUSED
             continue
         documents.append(result.to_dict(assessment))
         status = max(status, result.exit_status(assessment))
         if json_path != "-" and not quiet:
-            table.render(assessment, console)
+            table.render(assessment, screen)
     if json_path is not None and not (len(cases) == 1 and status == REFUSED):
-        _write(json_path, result.as_json(documents[0] if len(cases) == 1 else documents))
+        write(json_path, result.as_json(documents[0] if len(cases) == 1 else documents))
     raise typer.Exit(status)
 
 
@@ -125,71 +122,11 @@ def _assess(path: Path, progress: Any) -> Any:
         return assess(case, limits, progress)
 
 
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """Tell what is being done, on standard error, when a person watches."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    from reirrad.errors import printable
-
-    with Console(stderr=True).status("starting") as status:
-        yield lambda text: status.update(Text(printable(text)))
-
-
-def _console() -> Console:
-    """Standard output as wide as the terminal; wide where nobody watches."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 150, highlight=False)
-
-
 def _refuse_empty() -> None:
     """An empty argument is an unset variable of a script, not the current folder."""
     if any(argument == "" for argument in sys.argv[1:]):
-        _say("Refused: one of the arguments is empty; needed a path or a value. Write . for the current folder.")
+        say("Refused: one of the arguments is empty; needed a path or a value. Write . for the current folder.")
         raise typer.Exit(REFUSED)
-
-
-def _refuse_unwritable(target: str | None) -> None:
-    """Find out before the work that a result cannot be written."""
-    if target is None or target == "-":
-        return
-    folder = Path(target).parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(target).is_dir():
-        _say(f"Refused: the result cannot be written to {target!r}; needed a file name in an existing folder that may be written to.")
-        raise typer.Exit(REFUSED)
-
-
-def _write(target: str, text: str) -> None:
-    """Write a whole file or none."""
-    if target == "-":
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8", errors=ODD_BYTES, newline="\n")
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    path = Path(target)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors=ODD_BYTES, newline="\n") as stream:
-            stream.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    except OSError as error:
-        _say(f"Refused: the result could not be written to {target!r} ({error.strerror}). Free space or choose another folder, and run again.")
-        raise typer.Exit(REFUSED) from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
 
 
 def _innermost(error: BaseException) -> str:
@@ -227,21 +164,21 @@ def draft(
     target = str(folder / CASE_FILE) if out is None else out
     base = folder if target == "-" else Path(target).parent
     if target != "-" and not folder.resolve().is_relative_to(base.resolve()):
-        _say("Refused: the case file must lie in the folder or above it, because its paths cannot lead elsewhere. Give another --out.")
+        say("Refused: the case file must lie in the folder or above it, because its paths cannot lead elsewhere. Give another --out.")
         raise typer.Exit(REFUSED)
     if target != "-" and not force and os.path.lexists(target):
-        _say(f"Refused: {Path(target).name!r} exists already and may hold somebody's review. Take it away, give another --out, or use --force.")
+        say(f"Refused: {Path(target).name!r} exists already and may hold somebody's review. Take it away, give another --out, or use --force.")
         raise typer.Exit(REFUSED)
     try:
-        with _progress() as progress:
-            proposal = propose(folder, base, progress)
+        with progress() as tell:
+            proposal = propose(folder, base, tell)
     except ReirradError as error:
-        _say(f"Refused: {error}")
+        say(f"Refused: {error}")
         raise typer.Exit(REFUSED) from None
-    _refuse_unwritable(target)
-    _write(target, draft_text(proposal, with_patient_id=target != "-"))
+    refuse_unwritable(target)
+    write(target, draft_text(proposal, with_patient_id=target != "-"))
     if target != "-":
-        render_draft(proposal, _console())
+        render_draft(proposal, console())
 
 
 @app.command()
@@ -262,17 +199,17 @@ def crosscheck(
     from reirrad.casefile import open_case
     from reirrad.errors import ReirradError
 
-    _refuse_unwritable(json_path)
+    refuse_unwritable(json_path)
     try:
-        with open_case(case) as folder, _progress() as progress:
-            found = second.crosscheck(folder, progress)
+        with open_case(case) as folder, progress() as tell:
+            found = second.crosscheck(folder, tell)
     except ReirradError as error:
-        _say(f"Refused: {error}")
+        say(f"Refused: {error}")
         raise typer.Exit(REFUSED) from None
     if json_path is not None:
-        _write(json_path, second.as_json(found))
+        write(json_path, second.as_json(found))
     if json_path != "-":
-        second.render(found, _console())
+        second.render(found, console())
     raise typer.Exit(second.exit_status(found))
 
 
@@ -291,23 +228,23 @@ def commission(
     from reirrad import commission as phantoms
     from reirrad.commissiontable import render
 
-    _refuse_unwritable(json_path)
-    with _progress() as progress:
-        found = phantoms.commission(progress)
+    refuse_unwritable(json_path)
+    with progress() as tell:
+        found = phantoms.commission(tell)
     if json_path is not None:
-        _write(json_path, phantoms.as_json(found))
+        write(json_path, phantoms.as_json(found))
     if json_path != "-":
-        render(found, _console(), full=full)
+        render(found, console(), full=full)
     raise typer.Exit(phantoms.exit_status(found))
 
 
-@app.command()
+@app.command(epilog="\b\nSchedules:\n" + "\n".join(f"  {form:<33}{meaning}" for form, meaning in SYNTAX))
 def eqd2(
     schedules: Annotated[
         list[str],
         typer.Argument(
-            metavar="DOSE/FRACTIONS...",
-            help='Courses, as 54/30; phases as 50/25+16/8; several a day as "45/30 per-day=2 interval=6h". Total dose in Gy.',
+            metavar="SCHEDULE...",
+            help='Courses, as 54/30; phases as 50/25+16/8; several a day as "45/30 per-day=2 interval=6h". Total dose in Gy. All forms are listed below.',
             show_default=False,
         ),
     ],
@@ -315,13 +252,31 @@ def eqd2(
         float, typer.Option("--alpha-beta", metavar="GY", help="alpha/beta of the organ or tumour, one for all courses.", show_default=False)
     ],
     half_time: Annotated[
-        float | None, typer.Option("--half-time", metavar="HOURS", help="Half time of repair, for several fractions a day.", show_default=False)
+        float | None,
+        typer.Option(
+            "--half-time", metavar="HOURS", help="Half time of repair, for several fractions a day, brachytherapy and slow fractions.", show_default=False
+        ),
     ] = None,
     limit: Annotated[
         float | None, typer.Option("--limit", metavar="GY", help="Cumulative limit in EQD2 at this alpha/beta: what remains is shown.", show_default=False)
     ] = None,
     fractions: Annotated[
         str | None, typer.Option("--fractions", metavar="N,N...", help="Numbers of fractions to spend what remains in.", show_default="1,3,5")
+    ] = None,
+    tumour: Annotated[
+        bool, typer.Option("--tumour", help="Repopulation, for tumours alone and per course: with --repopulation, --kickoff and days= of every course.")
+    ] = False,
+    repopulation: Annotated[float | None, typer.Option("--repopulation", metavar="GY", help="BED that a tumour regrows in a day.", show_default=False)] = None,
+    kickoff: Annotated[float | None, typer.Option("--kickoff", metavar="DAYS", help="Day of a course from which it does.", show_default=False)] = None,
+    lq_l: Annotated[
+        str | None,
+        typer.Option(
+            "--lq-l", metavar="GY|auto", help="Show LQ-L, straight from this dose per fraction (auto: 2 alpha/beta): a sensitivity.", show_default=False
+        ),
+    ] = None,
+    usc: Annotated[
+        str | None,
+        typer.Option("--usc", metavar="ALPHA,D0,DQ", help="Show the universal survival curve with these parameters: a sensitivity.", show_default=False),
     ] = None,
     json_path: Annotated[
         str | None,
@@ -333,24 +288,56 @@ def eqd2(
     Exit status 0: computed. 1: the limit is exceeded already. 2: refused, with the reason on standard error.
     """
     from reirrad import calculator
+    from reirrad.effect import growth_of
     from reirrad.errors import ReirradError
     from reirrad.schedule import parse_fractions, parse_schedule
 
-    _refuse_unwritable(json_path)
+    refuse_unwritable(json_path)
     if fractions is not None and limit is None:
-        _say("Refused: --fractions without a limit; needed is --limit, the cumulative EQD2 that must not be exceeded. Give it, or leave out --fractions.")
+        say("Refused: --fractions without a limit; needed is --limit, the cumulative EQD2 that must not be exceeded. Give it, or leave out --fractions.")
         raise typer.Exit(REFUSED)
     try:
-        found = calculator.calculate([parse_schedule(s) for s in schedules], alpha_beta, half_time, limit, parse_fractions(fractions or "1,3,5"))
+        found = calculator.calculate(
+            [parse_schedule(s) for s in schedules],
+            alpha_beta,
+            half_time,
+            limit,
+            parse_fractions(fractions or "1,3,5"),
+            growth_of(tumour, repopulation, kickoff),
+            _other_models(lq_l, usc),
+        )
     except ReirradError as error:
-        _say(f"Refused: {error}")
+        say(f"Refused: {error}")
         raise typer.Exit(REFUSED) from None
     if json_path is not None:
-        _write(json_path, calculator.as_json(found))
+        from reirrad.calculatordocument import as_json
+
+        write(json_path, as_json(found))
     if json_path != "-":
         from reirrad.calculatortable import render_calculation
 
-        render_calculation(found, _console())
+        render_calculation(found, console())
     for notice in found.notices:
-        _say(f"Warning ({notice.code}): {notice.message}")
+        say(f"Warning ({notice.code}): {notice.message}")
     raise typer.Exit(calculator.exit_status(found))
+
+
+def _other_models(lq_l: str | None, usc: str | None) -> list[Any]:
+    """Models beside LQ; their library is loaded only when one is asked for."""
+    if lq_l is None and usc is None:
+        return []
+    from reirrad.calculatorsensitivity import parse_lq_l, parse_usc
+
+    return [read(text) for read, text in ((parse_lq_l, lq_l), (parse_usc, usc)) if text is not None]
+
+
+@app.command()
+def recovery() -> None:
+    """List the recovery models a case file can name, with organs and sources. The default is none."""
+    from reirrad.recoverytable import render_recovery
+
+    render_recovery(console())
+
+
+app.command()(cord)
+app.add_typer(library)

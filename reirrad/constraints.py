@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,18 +17,48 @@ from typing import Annotated, Any
 from pydantic import Field, RootModel, ValidationError
 
 from reirrad.errors import LimitFileError, printable
-from reirrad.limit import Limit, LimitEntry, conflicts, contradictions, limit_from
-from reirrad.organs import references
+from reirrad.limit import Clause, Limit, conflicts
+from reirrad.limitentry import LimitEntry, contradictions, limit_from
+from reirrad.organs import organ, references
 from reirrad.yamlfile import Document, Problem, did_you_mean, load_yaml
 
-__all__ = ["Limit", "load_limits", "load_set", "select", "set_names"]
+__all__ = ["Clause", "LeftOut", "Limit", "left_out", "load_limits", "load_set", "other_alpha_beta", "select", "set_names"]
+
+
+# Doses that differ by less are the same.
+SAME_GY = 1e-6
+# What was published and is no limit of the library, among the sets.
+LEFT_OUT = "left_out.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A published statement that is no limit of the library.
+
+    Parameters
+    ----------
+    key : str
+    organ : str
+        Organ key; empty when it is about none.
+    says : str
+        What was published.
+    reason : str
+        Why it is no limit here.
+    citation : str
+    """
+
+    key: str
+    organ: str
+    says: str
+    reason: str
+    citation: str
 
 
 class _File(RootModel[Annotated[list[LimitEntry], Field(min_length=1)]]):
     """A limits file: a list of limits."""
 
 
-def load_limits(path: Path, shown_as: str) -> tuple[Limit, ...]:
+def load_limits(path: Path, shown_as: str, alpha_beta_gy: Mapping[str, float] | None = None) -> tuple[Limit, ...]:
     """Read a limits file (YAML) of a user.
 
     Parameters
@@ -36,6 +67,9 @@ def load_limits(path: Path, shown_as: str) -> tuple[Limit, ...]:
         Where it lies.
     shown_as : str
         Its name in messages.
+    alpha_beta_gy : mapping of str to float, optional
+        When given, every limit must be published for the alpha/beta of its organ, that of the organ library where the organ is not named here,
+        or say with ``own_alpha_beta`` that it is meant to differ.
 
     Returns
     -------
@@ -47,19 +81,51 @@ def load_limits(path: Path, shown_as: str) -> tuple[Limit, ...]:
     LimitFileError
         With every problem and its line: unknown keys, organs or metrics, values that are not positive, a unit that
         does not fit the metric, alpha/beta missing for EQD2 or BED, an empty source, ids given twice, an optimal
-        limit looser than its mandatory one.
+        limit looser than its mandatory one, an alpha/beta that differs.
     """
     document = load_yaml(path, shown_as, LimitFileError)
     entries = document.validate(_File).root
-    _refuse_any(document, [Problem((i, key), message) for i, entry in enumerate(entries) for key, message in contradictions(entry)])
+    _refuse_any(document, [Problem((i, *place), message) for i, entry in enumerate(entries) for place, message in contradictions(entry)])
     limits = _with_ids(entries)
-    _refuse_any(document, [Problem((i,), message) for i, message in conflicts(limits)])
+    problems = [Problem((i,), message) for i, message in conflicts(limits)]
+    if alpha_beta_gy is not None:
+        differing = other_alpha_beta(limits, alpha_beta_gy)
+        problems += [
+            Problem((i, "alpha_beta_gy"), f"{message}; needed is the same value, or own_alpha_beta: true to say that it is meant to differ")
+            for i, message in differing
+            if not limits[i].own_alpha_beta
+        ]
+    _refuse_any(document, problems)
     return limits
+
+
+def other_alpha_beta(limits: Sequence[Limit], alpha_beta_gy: Mapping[str, float]) -> list[tuple[int, str]]:
+    """Limits, by number, published for another alpha/beta than that of their organ.
+
+    Parameters
+    ----------
+    limits : sequence of Limit
+    alpha_beta_gy : mapping of str to float
+        Alpha/beta by organ key; where an organ is missing, that of the organ library counts.
+    """
+    found = []
+    for i, limit in enumerate(limits):
+        of_organ = alpha_beta_gy.get(limit.organ, organ(limit.organ).alpha_beta_gy)
+        if limit.alpha_beta_gy is not None and abs(limit.alpha_beta_gy - of_organ) > SAME_GY:
+            found.append((i, f"the limit is for alpha/beta {limit.alpha_beta_gy:g} Gy, the dose of the organ {limit.organ} for {of_organ:g} Gy"))
+    return found
 
 
 def set_names() -> tuple[str, ...]:
     """Names of the limit sets of the library, sorted."""
-    return tuple(sorted(f.name.removesuffix(".toml") for f in _folder().iterdir() if f.name.endswith(".toml")))
+    return tuple(sorted(f.name.removesuffix(".toml") for f in _folder().iterdir() if f.name.endswith(".toml") and f.name != LEFT_OUT))
+
+
+@cache
+def left_out() -> tuple[LeftOut, ...]:
+    """Published statements that are no limits of the library, each with the reason."""
+    tables = tomllib.loads(_folder().joinpath(LEFT_OUT).read_text(encoding="utf-8"))
+    return tuple(LeftOut(key, t.get("organ", ""), t["says"], t["reason"], references()[t["reference"]].citation) for key, t in tables.items())
 
 
 @cache
@@ -103,7 +169,8 @@ def limits_of_set(table: Mapping[str, Any]) -> tuple[Limit, ...]:
     LimitFileError
         When the set does not hold what every limit needs.
     """
-    rows = [row for limit in table["limit"] for row in _rows({**table.get("group", {}).get(limit.get("group"), {}), **limit})]
+    shared = {"region": table["region"]} if "region" in table else {}
+    rows = [row for limit in table["limit"] for row in _rows({**shared, **table.get("group", {}).get(limit.get("group"), {}), **limit})]
     limits = []
     for row in rows:
         status = row.pop("status", None)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
 from reirrad.dose import DoseGrid, Interpolation
 from reirrad.errors import Notice
 from reirrad.grid import Float64
+from reirrad.highdose import HighDose
+from reirrad.papercourse import Paper
+from reirrad.recovery import RecoveryModel
 from reirrad.registration import Rigid
 from reirrad.structures import Structure
+from reirrad.timing import Timing
 
-__all__ = ["Case", "Component", "Course", "ImageStack", "Phase"]
+__all__ = ["Case", "Component", "Course", "Grade", "ImageStack", "Phase", "RecoveryChoice"]
+
+ONCE_A_DAY: Final = Timing()
+# How much is known of a course: A dose, structures and images; B dose alone; C a DVH or doses of organs on paper; D a prescription; E nothing.
+Grade = Literal["A", "B", "C", "D", "E"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +100,16 @@ class Course:
         As far as known.
     radiation : str
         photon, proton, electron or brachy.
+    timing : Timing
+        How the sessions follow each other.
+    rbe : float or None
+        RBE that the doses of a proton course hold.
+    let : float, DoseGrid or None
+        Dose-averaged LET, keV/µm, of a proton course.
+    paper : Paper or None
+        What is known of a course without dose files.
+    is_unknown : bool
+        Nothing is known of its dose.
     inputs : tuple of dict
         One entry per DICOM object found: role, used or not, why not; no patient data.
     """
@@ -107,10 +125,39 @@ class Course:
     radiation: str = "photon"
     inputs: tuple[dict[str, object], ...] = ()
     notices: tuple[Notice, ...] = field(default=())
+    timing: Timing = ONCE_A_DAY
+    rbe: float | None = None
+    let: float | DoseGrid | None = None
+    paper: Paper | None = None
+    is_unknown: bool = False
 
     @property
-    def fractions(self) -> int:
-        """Sessions of the course: concurrent phases share theirs."""
+    def grade(self) -> Grade:
+        """How much is known of the course, A to E."""
+        if self.is_unknown:
+            return "E"
+        if self.paper is not None:
+            return self.paper.grade
+        return "A" if self.structures and self.image is not None else "B"
+
+    @property
+    def is_on_paper(self) -> bool:
+        """Whether the course has no dose files."""
+        return not self.phases
+
+    @property
+    def prescription_gy(self) -> float | None:
+        """Prescribed dose of all phases, Gy; None when one is not known."""
+        if self.paper is not None:
+            return self.paper.prescription_gy
+        known = [p.prescription_gy for p in self.phases if p.prescription_gy is not None]
+        return sum(known) if known and len(known) == len(self.phases) else None
+
+    @property
+    def fractions(self) -> int | None:
+        """Sessions of the course: concurrent phases share theirs. None when nothing is known of it."""
+        if self.is_on_paper:
+            return None if self.paper is None else self.paper.fractions
         total = longest = 0
         for phase in self.phases:
             if not phase.concurrent:
@@ -119,8 +166,10 @@ class Course:
             longest = max(longest, phase.fractions)
         return total
 
-    def dose_max_gy(self) -> float:
-        """Largest physical dose of the whole course at any voxel centre of its finest grid, and of each component alone, Gy."""
+    def dose_max_gy(self) -> float | None:
+        """Largest physical dose of the whole course at any voxel centre of its finest grid, and of each component alone, Gy; None without dose files."""
+        if self.is_on_paper:
+            return None
         components = [c for phase in self.phases for c in phase.components]
         finest = max(components, key=lambda c: c.dose.dose_gy.size)
         if all(np.array_equal(getattr(c.dose.grid, f), getattr(finest.dose.grid, f)) for c in components for f in ("rotation", "u_mm", "v_mm", "w_mm")):
@@ -132,6 +181,14 @@ class Course:
             points = finest.dose.grid.plane_points_mm(k)
             best = max(best, float(np.nanmax(sum(c.factor * np.nan_to_num(c.dose.at_points(points, "linear")) for c in components))))
         return best
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryChoice:
+    """A recovery model chosen for an organ, and why where its source does not speak of that organ."""
+
+    model: RecoveryModel
+    rationale: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,8 +209,12 @@ class Case:
         Structures of the reference course with their organ keys.
     missing : tuple of (str, str)
         Structure names of the case file that the reference course does not have, with their organ keys.
-    alpha_beta_gy : dict
-        Organ key to alpha/beta, where the case file overrides the library.
+    alpha_beta_gy, half_time_h : dict
+        Organ key to alpha/beta and to half time of repair, where the case file overrides the library.
+    recovery : dict
+        Organ key to the recovery model chosen for it; empty: none.
+    sensitivities : tuple of HighDose
+        Models to show beside the linear-quadratic one.
     interpolation : str
         cubic or linear.
     """
@@ -166,6 +227,9 @@ class Case:
     organs: tuple[tuple[Structure, str], ...]
     missing: tuple[tuple[str, str], ...] = ()
     alpha_beta_gy: dict[str, float] = field(default_factory=dict)
+    half_time_h: dict[str, float] = field(default_factory=dict)
+    recovery: dict[str, RecoveryChoice] = field(default_factory=dict)
+    sensitivities: tuple[HighDose, ...] = ()
     interpolation: Interpolation = "cubic"
     notices: tuple[Notice, ...] = ()
 
@@ -178,13 +242,21 @@ class Case:
         return self.reference if self.reference in numbers else numbers[-1]
 
     @property
+    def proposed_courses(self) -> tuple[int, ...]:
+        """Numbers of all proposed courses, the one of `proposed` first."""
+        numbers = [k for k, c in enumerate(self.courses) if c.kind == "proposed"]
+        return tuple(sorted(numbers, key=lambda k: k != self.proposed))
+
+    @property
     def interval_days(self) -> int | None:
         """Days from the end of the last prior course to the start of the proposed one; None when a date is unknown."""
-        if self.proposed is None:
-            return None
-        start = self.courses[self.proposed].first_day
-        ends = [c.last_day for c in self.courses if c.kind == "prior"]
-        known = [day for day in ends if day is not None]
-        if start is None or not known or len(known) < len(ends):
-            return None
-        return (start - max(known)).days
+        days = [self.days_since(k) for k, c in enumerate(self.courses) if c.kind == "prior"]
+        known = [d for d in days if d is not None]
+        return min(known) if known and len(known) == len(days) else None
+
+    def days_since(self, course: int) -> int | None:
+        """Days from the end of a prior course to the start of the first proposed one; None when a date is unknown."""
+        starts = [self.courses[k].first_day for k in self.proposed_courses]
+        known = [day for day in starts if day is not None]
+        end = self.courses[course].last_day
+        return None if end is None or not known or len(known) < len(starts) else (min(known) - end).days

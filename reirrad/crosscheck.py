@@ -27,7 +27,6 @@ from rich.text import Text
 
 from reirrad import __version__
 from reirrad.accumulation import accumulate
-from reirrad.assessment import statistics
 from reirrad.course import Case, Course
 from reirrad.dicom.files import Record, read_record
 from reirrad.dicom.parsing import quiet
@@ -39,6 +38,7 @@ from reirrad.loading import load_case
 from reirrad.organs import match_organ
 from reirrad.planes import slabs_of
 from reirrad.points import organ_points
+from reirrad.statistics import statistics
 from reirrad.structures import Structure
 
 __all__ = ["Comparison", "CrossCheck", "as_json", "crosscheck", "exit_status", "render"]

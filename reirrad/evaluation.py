@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
+from reirrad.dvh import Undefined
+from reirrad.limit import Clause, Limit
+from reirrad.organsum import Bounds, OrganSum
 
-from reirrad.accumulation import OrganDose
-from reirrad.constraints import Limit
-from reirrad.dvh import Dvh, Undefined
-from reirrad.metrics import Metric
-
-__all__ = ["Finding", "Situation", "Status", "at_least", "brief", "evaluate", "metric_value", "not_evaluable"]
+__all__ = ["ClauseFinding", "Finding", "Situation", "Status", "evaluate", "not_evaluable"]
 
 Status = Literal["pass", "caution", "exceed", "not_evaluable"]
+Bound = Literal["exact", "lower", "upper"]
 
 # A value within this part of its limit is a caution: no dose in a patient is known better.
 NEAR = 0.05
 # Values are compared after rounding to this many decimals (0.1 mGy), so that a limit met exactly is met.
 DECIMALS = 4
+WORST_FIRST: tuple[Status, ...] = ("exceed", "not_evaluable", "caution", "pass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,25 @@ class Situation:
         Its fractions.
     interval_months : float or None
         From the end of the last prior course to the start of the proposed one; None when a date is unknown.
+    courses : mapping
+        Number of every course to its name.
     """
 
     proposed: int | None
     proposed_fractions: int | None
     interval_months: float | None
+    courses: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseFinding:
+    """One further clause of a rule: its words, value, what it must be, and the outcome."""
+
+    clause: Clause
+    words: str
+    value: float | None
+    status: Status
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +64,19 @@ class Finding:
     structure : str or None
         As in the RTSTRUCT; None when no structure of that organ exists.
     value : float or None
-        In the unit of the limit; None when not evaluable. A lower bound when `is_lower_bound`.
+        Without recovery, in the unit of the limit; None when not evaluable.
     reason : str or None
         Why it is not evaluable, or what to know about the value.
+    bound : str
+        Whether the value is ``exact``, or what it is at least (``lower``) or at most (``upper``).
+    course : int or None
+        For a limit of one course: which.
+    value_with_recovery : float or None
+        The same after recovery; None where no recovery is chosen or the limit is not of all courses.
+    status_without_recovery : str or None
+        For a limit that is meant for sums after recovery, and is judged with it: what would be found without.
+    clauses : tuple of ClauseFinding
+        For a rule of several clauses; its status is the worst of them.
     """
 
     limit: Limit
@@ -60,76 +84,54 @@ class Finding:
     value: float | None
     status: Status
     reason: str | None = None
-    is_lower_bound: bool = False
+    bound: Bound = "exact"
+    course: int | None = None
+    value_with_recovery: float | None = None
+    status_without_recovery: Status | None = None
+    clauses: tuple[ClauseFinding, ...] = ()
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether the value is only what it is at least."""
+        return self.bound == "lower"
+
+    @property
+    def judged_value(self) -> float | None:
+        """The value that was held against the limit."""
+        return self.value if self.status_without_recovery is None else self.value_with_recovery
 
     @property
     def margin(self) -> float | None:
         """What is left until the limit (negative: by how much it is exceeded), in its unit."""
-        if self.value is None:
+        if self.judged_value is None:
             return None
-        left = self.limit.limit - self.value
+        left = self.limit.limit - self.judged_value
         return -left if self.limit.comparator == ">=" else left
 
 
-def metric_value(dvh: Dvh, metric: Metric, unit: str) -> float:
-    """Value of a metric in `unit` (Gy, cc or %).
+def evaluate(limit: Limit, structure: str, organ: OrganSum, situation: Situation, kept: Mapping[int, float] | None = None) -> Finding | None:
+    """Hold one limit against one organ; None when its schedule condition is not that of the proposed course.
 
-    Raises
-    ------
-    Undefined
-        When the organ has no such value.
+    Parameters
+    ----------
+    kept : mapping, optional
+        Course to the part of its EQD2 that still counts after recovery; None when no recovery is chosen.
     """
-    x = metric.argument
-    match metric.kind:
-        case "max":
-            return dvh.max_gy()
-        case "min":
-            return dvh.min_gy()
-        case "mean":
-            return dvh.mean_gy()
-        case "geud" if x is not None:
-            return dvh.geud_gy(x)
-        case "dose_at_volume" if x is not None:
-            return dvh.near_max_percent_gy(x) if metric.argument_unit == "%" else dvh.near_max_gy(x)
-        case "volume_at_dose" | "critical_volume" if x is not None:
-            volume = dvh.volume_above_cc(x) if metric.kind == "volume_at_dose" else dvh.volume_below_cc(x)
-            return 100 * volume / dvh.volume_cc if unit == "%" else volume
-    raise Undefined(f"the metric {metric} has no definition")
-
-
-def evaluate(limit: Limit, structure: str, dose: OrganDose, situation: Situation) -> Finding | None:
-    """Hold one limit against one organ; None when its schedule condition is not that of the proposed course."""
     n = situation.proposed_fractions
     if n is not None and ((limit.min_fractions or n) > n or (limit.max_fractions or n) < n):
         return None
+    course = situation.proposed if limit.scope == "course" else None
     if reason := _not_applicable(limit, situation):
-        return not_evaluable(limit, structure, reason)
-    dvh = _quantity(limit, dose, situation)
-    try:
-        if dvh.is_complete:
-            return _judge(limit, structure, metric_value(dvh.known(), limit.metric, limit.unit))
-        return _judge_bound(limit, structure, dvh.coverage, _quantity(limit, at_least(dose), situation))
-    except Undefined as why:
-        return not_evaluable(limit, structure, f"{why}")
+        return not_evaluable(limit, structure, reason, course)
+    finding = replace(_found(limit, structure, organ, course, None), course=course)
+    if kept is not None and limit.scope == "cumulative":
+        finding = _with_recovery(finding, _found(limit, structure, organ, None, kept))
+    return _with_clauses(finding, organ, situation) if limit.clauses else finding
 
 
-def at_least(dose: OrganDose) -> OrganDose:
-    """Return the least an organ has received: unknown dose taken as zero, course by course."""
-    return replace(dose, dose_gy=np.nan_to_num(dose.dose_gy), edge_gy=np.nan_to_num(dose.edge_gy))
-
-
-def brief(value: float) -> str:
-    """Two digits for messages, large numbers without exponent.
-
-    >>> brief(0.0123), brief(7.49), brief(216.4)
-    ('0.012', '7.5', '216')
-    """
-    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
-
-
-def not_evaluable(limit: Limit, structure: str | None, reason: str) -> Finding:
+def not_evaluable(limit: Limit, structure: str | None, reason: str, course: int | None = None) -> Finding:
     """Make the finding of a limit that cannot be held against anything."""
-    return Finding(limit, structure, None, "not_evaluable", reason)
+    return Finding(limit, structure, None, "not_evaluable", reason, course=course)
 
 
 def _not_applicable(limit: Limit, situation: Situation) -> str | None:
@@ -152,14 +154,26 @@ def _not_applicable(limit: Limit, situation: Situation) -> str | None:
     return None
 
 
-def _quantity(limit: Limit, dose: OrganDose, situation: Situation) -> Dvh:
-    """The distribution a limit speaks of."""
-    course = situation.proposed if limit.scope == "course" else None
-    if limit.quantity == "physical":
-        assert course is not None
-        return dose.physical(course)
-    assert limit.alpha_beta_gy is not None
-    return dose.bed(limit.alpha_beta_gy, course) if limit.quantity == "BED" else dose.eqd2(limit.alpha_beta_gy, course)
+def _found(limit: Limit, structure: str, organ: OrganSum, course: int | None, kept: Mapping[int, float] | None) -> Finding:
+    """Judge the value, or what is known of it."""
+    try:
+        bounds = organ.value(limit.metric, limit.unit, limit.quantity, limit.alpha_beta_gy, course, kept)
+    except Undefined as why:
+        return not_evaluable(limit, structure, f"{why}")
+    return _judge_bounds(limit, structure, bounds)
+
+
+def _judge_bounds(limit: Limit, structure: str, bounds: Bounds) -> Finding:
+    if bounds.is_exact and bounds.high is not None:
+        return _judge(limit, structure, bounds.high)
+    if limit.comparator != ">=":
+        if bounds.low is not None and (finding := _judge(limit, structure, bounds.low)).status == "exceed":
+            return replace(finding, reason=f"at least this: {bounds.reason}", bound="lower")
+        if bounds.high is not None:
+            finding = _judge(limit, structure, bounds.high)
+            known = "" if bounds.low is None else f"; at least {bounds.low:.2f} {limit.unit}"
+            return replace(finding, reason="; ".join(filter(None, (finding.reason, bounds.reason + known))), bound="upper")
+    return not_evaluable(limit, structure, bounds.reason)
 
 
 def _judge(limit: Limit, structure: str, value: float) -> Finding:
@@ -180,11 +194,98 @@ def _judge(limit: Limit, structure: str, value: float) -> Finding:
     return Finding(limit, structure, value, "pass")
 
 
-def _judge_bound(limit: Limit, structure: str, coverage: float, floor: Dvh) -> Finding:
-    """Judge an organ with unknown dose: unknown dose is at least zero, so a value found with zero there is a lower bound."""
-    missing = f"{brief(100 * (1 - coverage))} % of the structure lies outside a dose grid"
-    if limit.metric.kind in ("max", "mean", "dose_at_volume", "volume_at_dose", "geud") and limit.comparator != ">=":
-        finding = _judge(limit, structure, metric_value(floor, limit.metric, limit.unit))
-        if finding.status == "exceed":
-            return Finding(limit, structure, finding.value, "exceed", f"at least this: {missing}", is_lower_bound=True)
-    return not_evaluable(limit, structure, f"{missing}: its dose there is not known")
+# ------------------------------------------------------------------------------------------------------- recovery
+
+RAW = {
+    "raw": "the limit was derived from sums without recovery, and is not compared with a sum after recovery",
+    "built_in": "the limit has recovery in it already, and is not compared with a sum after recovery",
+    "not_stated": "the source of the limit does not say that it is for sums after recovery, so it is not compared with one",
+}
+
+
+def _with_recovery(without: Finding, after: Finding) -> Finding:
+    """Set the value after recovery beside the one without; only a limit meant for sums after recovery is judged with it.
+
+    A limit that is met with recovery alone is a caution: it rests on a model.
+    """
+    limit = without.limit
+    if limit.recovery != "discounted":
+        return replace(without, value_with_recovery=after.value, reason="; ".join(filter(None, (without.reason, RAW[limit.recovery]))))
+    status, reason = after.status, after.reason
+    if WORST_FIRST.index(without.status) < WORST_FIRST.index(after.status):
+        status = "caution"
+        value = "is not known" if without.value is None else f"is {without.value:.2f} {limit.unit} ({without.status})"
+        reason = "; ".join(filter(None, (after.reason, f"only with recovery: without it the value {value}")))
+    return replace(
+        after, value=without.value, status=status, reason=reason, course=without.course, value_with_recovery=after.value, status_without_recovery=without.status
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- rules of several clauses
+
+
+def _with_clauses(finding: Finding, organ: OrganSum, situation: Situation) -> Finding:
+    """Evaluate every further clause of a rule; all must hold."""
+    clauses = tuple(one for clause in finding.limit.clauses for one in _clause(clause, finding.limit, organ, situation))
+    status = min((finding.status, *(c.status for c in clauses)), key=WORST_FIRST.index)
+    told = [f"{c.words}: {c.reason}" if c.reason else c.words for c in clauses if c.status in ("exceed", "not_evaluable")]
+    return replace(finding, status=status, reason="; ".join(filter(None, (finding.reason, *told))) or None, clauses=clauses)
+
+
+def _clause(clause: Clause, limit: Limit, organ: OrganSum, situation: Situation) -> Iterable[ClauseFinding]:
+    """One finding; for a clause of each course one for each."""
+    if clause.what == "interval":
+        yield _interval(clause, situation.interval_months)
+        return
+    if clause.what == "each_course":
+        for number, name in situation.courses.items():
+            yield _of_bounds(clause, f'{limit.metric} of "{name}"', _clause_bounds(limit, organ, number))
+        return
+    if situation.proposed is None:
+        yield ClauseFinding(clause, clause.what.replace("_", " "), None, "not_evaluable", "the case has no proposed course")
+        return
+    this = _clause_bounds(limit, organ, situation.proposed)
+    name = situation.courses[situation.proposed]
+    if clause.what == "this_course":
+        yield _of_bounds(clause, f'{limit.metric} of "{name}"', this)
+    else:
+        yield _of_bounds(clause, f'{limit.metric} of "{name}" / all courses', _ratio(this, _clause_bounds(limit, organ, None)))
+
+
+def _clause_bounds(limit: Limit, organ: OrganSum, course: int | None) -> Bounds:
+    try:
+        return organ.value(limit.metric, limit.unit, limit.quantity, limit.alpha_beta_gy, course)
+    except Undefined as why:
+        return Bounds(None, None, str(why))
+
+
+def _ratio(part: Bounds, whole: Bounds) -> Bounds:
+    """Ratio of two values of which perhaps only bounds are known; 0 where nothing was given at all."""
+    low = None if part.low is None or whole.high is None else part.low / whole.high if whole.high > 0 else 0.0
+    high = None if part.high is None or whole.low is None else part.high / whole.low if whole.low > 0 else 0.0 if part.high == 0 else None
+    return Bounds(low, high, part.reason or whole.reason)
+
+
+def _of_bounds(clause: Clause, words: str, bounds: Bounds) -> ClauseFinding:
+    """Judge a clause; every one but the interval is an upper limit."""
+
+    def holds(value: float) -> bool:
+        return round(value, DECIMALS) < clause.limit if clause.comparator == "<" else round(value, DECIMALS) <= clause.limit
+
+    shown = f"{words} {clause.comparator} {clause.limit:g}{' Gy' if clause.unit == 'Gy' else ''}"
+    if bounds.high is not None and (holds(bounds.high) or bounds.is_exact):
+        status: Status = "pass" if holds(bounds.high) else "exceed"
+        return ClauseFinding(clause, shown, round(bounds.high, DECIMALS), status, bounds.reason or (None if status == "pass" else f"found {bounds.high:.3g}"))
+    if bounds.low is not None and not holds(bounds.low):
+        return ClauseFinding(clause, shown, round(bounds.low, DECIMALS), "exceed", f"at least {bounds.low:.3g}: {bounds.reason}")
+    if bounds.high is not None and bounds.low is not None:
+        return ClauseFinding(clause, shown, round(bounds.high, DECIMALS), "exceed", f"found {bounds.high:.3g}, {bounds.reason}")
+    return ClauseFinding(clause, shown, None, "not_evaluable", bounds.reason)
+
+
+def _interval(clause: Clause, months: float | None) -> ClauseFinding:
+    words = f"interval {clause.comparator} {clause.limit:g} months"
+    if months is None:
+        return ClauseFinding(clause, words, None, "not_evaluable", "the interval is not known")
+    status: Status = "pass" if months >= clause.limit else "exceed"
+    return ClauseFinding(clause, words, round(months, DECIMALS), status, None if status == "pass" else f"found {months:.2f}")

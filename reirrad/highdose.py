@@ -6,14 +6,18 @@ Cumulative limits were derived with the linear-quadratic model and are compared 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 
-from reirrad.errors import ParameterError
+from reirrad.errors import ParameterError, printable
 from reirrad.parameters import not_negative, positive, whole
 from reirrad.radiobiology import Dose, eqd2_from_bed
 
-__all__ = ["UniversalSurvival", "bed_lql", "dose_per_fraction_for_bed_lql", "eqd2_lql", "tangent"]
+__all__ = ["LEAST_TRANSITION_GY", "HighDose", "UniversalSurvival", "bed_lql", "dose_per_fraction_for_bed_lql", "eqd2_lql", "tangent"]
+
+
+LEAST_TRANSITION_GY: Final = 2.0  # below it a fraction of 2 Gy would not be linear-quadratic itself, and EQD2 would mean nothing
 
 
 def tangent(transition_gy: float, alpha_beta_gy: float) -> float:
@@ -164,3 +168,64 @@ class UniversalSurvival:
                 f"dose_gy is {least:g} in {fractions} fractions; needed are {self.transition_gy:.3g} Gy per fraction or more, the straight part. Use bed."
             )
         return dose_gy - (fractions - 1) * self.dq_gy
+
+
+@dataclass(frozen=True, slots=True)
+class HighDose:
+    """A model of large doses per fraction that is asked for.
+
+    Parameters
+    ----------
+    model : str
+        lq-l or usc.
+    organs : tuple of str
+        Organ keys; empty for all (lq-l only: the parameters of usc belong to one tissue).
+    transition_gy : float, optional
+        Of lq-l, at least 2 Gy; default `default_transition_gy`.
+    alpha_per_gy, d0_gy, dq_gy : float, optional
+        Of usc, which has no defaults.
+
+    Raises
+    ------
+    ParameterError
+        When parameters are missing, or belong to the other model.
+    """
+
+    model: Literal["lq-l", "usc"]
+    organs: tuple[str, ...] = ()
+    transition_gy: float | None = None
+    alpha_per_gy: float | None = None
+    d0_gy: float | None = None
+    dq_gy: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.model not in ("lq-l", "usc"):
+            raise ParameterError(f"The model of a sensitivity is {printable(self.model, 40)}; needed is lq-l or usc. Correct it.")
+        if self.model == "lq-l":
+            if (self.alpha_per_gy, self.d0_gy, self.dq_gy) != (None, None, None):
+                raise ParameterError("lq-l has alpha_per_gy, d0_gy or dq_gy, which belong to usc; needed is at most transition_gy. Take them away.")
+            if self.transition_gy is not None:
+                positive("transition_gy", self.transition_gy)
+                _long_enough("transition_gy", self.transition_gy)
+            return
+        if self.transition_gy is not None:
+            raise ParameterError("usc has transition_gy, which follows from alpha_per_gy, d0_gy and dq_gy. Take it away.")
+        if not self.organs:
+            raise ParameterError("usc names no organs; needed are those to whose tissue its parameters belong. State organs.")
+        _long_enough("The transition dose that follows from alpha_per_gy, d0_gy and dq_gy", self.curve.transition_gy)
+
+    @property
+    def curve(self) -> UniversalSurvival:
+        """The curve of usc."""
+        if self.alpha_per_gy is None or self.d0_gy is None or self.dq_gy is None:
+            raise ParameterError("usc lacks alpha_per_gy, d0_gy or dq_gy, for which there is no default; needed are all three. State them.")
+        return UniversalSurvival(self.alpha_per_gy, self.d0_gy, self.dq_gy)
+
+    def applies_to(self, organ_key: str) -> bool:
+        """Whether it is asked for this organ."""
+        return not self.organs or organ_key in self.organs
+
+
+def _long_enough(name: str, transition_gy: float) -> None:
+    if transition_gy < LEAST_TRANSITION_GY:
+        raise ParameterError(f"{name} is {transition_gy:.3g} Gy; needed for an EQD2 are at least {LEAST_TRANSITION_GY:g} Gy. Correct it.")

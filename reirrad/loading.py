@@ -10,23 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from reirrad.assessment import LimitChoice
+from reirrad.casechoices import limits_of, recovery_of, sensitivities_of
 from reirrad.casefile import CaseFile, read_case_file
-from reirrad.constraints import load_limits, load_set, set_names
+from reirrad.casenotices import case_notices
 from reirrad.course import Case, Course, ImageStack
 from reirrad.dicom.course import read_course
 from reirrad.dicom.identity import Identity, same_patient
+from reirrad.dicom.let import read_let
 from reirrad.dicom.spatial import read_rigid
 from reirrad.errors import CaseFileError, DicomError, Notice, printable
-from reirrad.limit import Limit
-from reirrad.organs import match_organ, organ
+from reirrad.organs import match_organ
+from reirrad.paperloading import read_paper_course, timing_of
 from reirrad.registration import Rigid
 from reirrad.structures import Structure
 from reirrad.yamlfile import did_you_mean
 
 __all__ = ["load_case"]
-
-SHORT_INTERVAL_DAYS = 183  # below about six months most reports speak of the same treatment or of early re-irradiation
-OVERLAP_DAYS = 31  # a proposed course may start this long before the stated end of a prior one; more makes no sense
 
 
 def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> tuple[Case, LimitChoice]:
@@ -46,10 +45,17 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
     """
     file = read_case_file(path)
     _refuse_unsupported(file)
-    choice, notices = _limits(file)
+    choice, notices = limits_of(file)
+    sensitivities = sensitivities_of(file)
     courses, identities = [], []
     for number, entry in enumerate(file.courses):
         progress(f"reading course {printable(entry.name)}")
+        if entry.is_on_paper:
+            course, identity = read_paper_course(file, number)
+            courses.append(course)
+            if identity is not None:
+                identities.append((entry.name, identity))
+            continue
         course, identity = read_course(
             entry.name,
             entry.kind,
@@ -62,8 +68,9 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
             completed=entry.completed,
             starts=entry.starts,
             patient_id=file.patient_id,
+            is_slow=entry.delivery is not None and entry.delivery.pattern != "slow_fraction",
         )
-        courses.append(course)
+        courses.append(_with_let(file, number, replace(course, timing=timing_of(file, number)), identity, notices))
         identities.append((entry.name, identity))
     identity = _one_patient(identities, notices)
     _refuse_same_dose(courses)
@@ -77,8 +84,8 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
         listed = ", ".join(f'"{printable(name)}"' for name in proposed)
         judged = names[reference] if names[reference] in proposed else proposed[-1]
         message = (
-            f'Several courses are proposed ({listed}); limits of one course are held against "{printable(judged)}" only. '
-            "Check the others as cases of their own."
+            f"Several courses are proposed ({listed}) and counted together; limits of one course are held against each, conditions of cumulative limits "
+            f'(numbers of fractions, ratios) against "{printable(judged)}". Alternatives to each other belong into cases of their own.'
         )
         notices.append(Notice("several_proposed_courses", message))
     if len(courses) == 1:
@@ -94,29 +101,17 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
         organs=organs,
         missing=missing,
         alpha_beta_gy=dict(file.alpha_beta_gy),
+        half_time_h=dict(file.half_time_h),
+        recovery=recovery_of(file, {key for _, key in organs}, notices),
+        sensitivities=sensitivities,
         interpolation=file.interpolation,
         notices=tuple(notices),
     )
-    return _with_interval_notices(case), choice
+    return replace(case, notices=(*case.notices, *case_notices(case))), choice
 
 
 def _refuse_unsupported(file: CaseFile) -> None:
     """Keys of the contract that this version cannot compute are refused, never ignored."""
-    for number, entry in enumerate(file.courses):
-        if entry.prescription is not None:
-            raise CaseFileError(
-                f"{file.where('courses', number, 'prescription')}: a course without dose files cannot be computed by this version. "
-                "Export its RTDOSE and RTPLAN, and name their folder under dicom."
-            )
-        if entry.per_day > 1:
-            raise CaseFileError(
-                f"{file.where('courses', number, 'per_day')}: incomplete repair between fractions of one day cannot be computed by this version, and "
-                "leaving it out would give too low an EQD2. Calculate this case by other means."
-            )
-    if file.recovery != "none":
-        raise CaseFileError(
-            f'{file.where("recovery")}: no recovery model "{printable(file.recovery)}" exists in this version. Write recovery: none, or leave the key out.'
-        )
     for number, registration in enumerate(file.registration):
         if registration.method in ("auto", "none"):
             raise CaseFileError(
@@ -125,37 +120,23 @@ def _refuse_unsupported(file: CaseFile) -> None:
             )
 
 
-def _limits(file: CaseFile) -> tuple[LimitChoice, list[Notice]]:
-    """The limits of the library sets and files that the case names; every set when it names none."""
-    notices = []
-    names = list(file.constraints)
-    if not names:
-        names = list(set_names())
-        notices.append(Notice("constraints_default", f"The case file names no constraints; every library set is used: {', '.join(names)}."))
-    limits: dict[str, Limit] = {}
-    own: set[str] = set()
-    for number, name in enumerate(names):
-        if name in file.limit_files:
-            place = ("constraints",) if len(names) == 1 else ("constraints", number)
-            found = load_limits(file.resolve(*place), printable(name))
-            own |= {limit.id for limit in found}
-        else:
-            found = load_set(name)
-        for limit in found:
-            if limit.id in limits and limits[limit.id] != limit:
-                raise CaseFileError(f'{file.where("constraints")}: two different limits have the id "{printable(limit.id)}"; rename one of them.')
-            limits[limit.id] = limit
-    for limit in limits.values():
-        alpha_beta = file.alpha_beta_gy.get(limit.organ, organ(limit.organ).alpha_beta_gy)
-        if limit.alpha_beta_gy is not None and abs(limit.alpha_beta_gy - alpha_beta) > 1e-6:
-            notices.append(
-                Notice(
-                    "limit_alpha_beta_differs",
-                    f"Limit {printable(limit.id)} is defined at alpha/beta {limit.alpha_beta_gy:g} Gy, the organ {limit.organ} is computed with "
-                    f"{alpha_beta:g} Gy here; the limit is evaluated at its own {limit.alpha_beta_gy:g} Gy.",
-                )
-            )
-    return LimitChoice(tuple(limits.values()), frozenset(own), tuple(names)), notices
+def _with_let(file: CaseFile, number: int, course: Course, identity: Identity, notices: list[Notice]) -> Course:
+    """The course with the LET that the case file states for it, as a number or as a file."""
+    entry = file.courses[number]
+    if entry.let is None and entry.let_kev_um is None:
+        return course
+    if course.rbe is None:
+        key = "let" if entry.let is not None else "let_kev_um"
+        raise CaseFileError(
+            f"{file.where('courses', number, key)}: LET gives an RBE to a PHYSICAL proton dose, and the dose of this course is not one (it is of another "
+            "radiation, or EFFECTIVE). Export the physical dose, or take the LET away."
+        )
+    if entry.let is None:
+        return replace(course, let=entry.let_kev_um)
+    path = file.resolve("courses", number, "let")
+    found = read_let(path, path.relative_to(file.folder).as_posix(), course, identity, file.patient_id)
+    notices += found.notices
+    return replace(course, let=found.kev_um)
 
 
 def _one_patient(identities: list[tuple[str, Identity]], notices: list[Notice]) -> Identity:
@@ -207,6 +188,10 @@ def _transforms(
     transforms: list[Rigid | None] = []
     methods = []
     for course in courses:
+        if course.is_on_paper:
+            transforms.append(None)
+            methods.append("none")
+            continue
         number = stated.get(course.name)
         method = "same_frame" if number is None else file.registration[number].method
         same = course.frame_uid == frame
@@ -295,27 +280,3 @@ def _organs(file: CaseFile, course: Course, notices: list[Notice]) -> tuple[tupl
             "Name those to be checked under structures: in the case file, for example  Rectum_new: rectum."
         )
     return tuple(organs), missing
-
-
-def _with_interval_notices(case: Case) -> Case:
-    """Say what the dates mean; refuse dates that make no sense."""
-    if case.proposed is None or len(case.courses) == 1:
-        return case
-    days = case.interval_days
-    notices = list(case.notices)
-    if days is None:
-        notices.append(
-            Notice("interval_unknown", "The interval between the courses is not known: give completed for every prior and starts for the proposed course.")
-        )
-    elif days < -OVERLAP_DAYS:
-        raise CaseFileError(
-            f"The proposed course starts {-days} day(s) before a prior course was completed; the dates (starts, completed) cannot both be right. "
-            "Correct them in the case file."
-        )
-    elif days < 0:
-        message = f"The proposed course starts {-days} day(s) before a prior course was completed: the interval is negative. Check the dates."
-        notices.append(Notice("interval_negative", message))
-    elif days < SHORT_INTERVAL_DAYS:
-        message = f"Only {days} day(s) lie between the end of the last prior course and the start of the proposed one: less than six months."
-        notices.append(Notice("interval_short", message))
-    return replace(case, notices=tuple(notices))

@@ -7,10 +7,15 @@ from importlib.resources import files
 from typing import Any, Final
 
 from reirrad import __version__
-from reirrad.assessment import Assessment, OrganResult, Statistics
+from reirrad.assessment import Assessment
 from reirrad.course import Case, Course
+from reirrad.disagreements import Disagreement
 from reirrad.errors import Notice
-from reirrad.evaluation import Finding
+from reirrad.evaluation import ClauseFinding, Finding
+from reirrad.nieder import note
+from reirrad.organresult import OrganResult
+from reirrad.riskscore import RiskScore
+from reirrad.statistics import Statistics
 
 __all__ = ["SCHEMA_VERSION", "as_json", "exit_status", "result_schema", "to_dict"]
 
@@ -28,7 +33,7 @@ def to_dict(assessment: Assessment) -> dict[str, Any]:
         "verdict": assessment.verdict,
         "settings": {
             "interpolation": case.interpolation,
-            "recovery": "none",
+            "recovery": _recovery(case),
             "reference": case.courses[case.reference].name,
             "constraints": list(assessment.limit_sets),
             "interval_days": case.interval_days,
@@ -37,6 +42,8 @@ def to_dict(assessment: Assessment) -> dict[str, Any]:
         "courses": [_course(case, k, c) for k, c in enumerate(case.courses)],
         "structures": [_structure(case, r) for r in assessment.organs],
         "evaluations": [_evaluation(f, case) for f in assessment.findings],
+        "risk_scores": [_risk_score(s) for s in assessment.risk_scores],
+        "disagreements": [_disagreement(d) for d in assessment.disagreements],
     }
 
 
@@ -60,6 +67,11 @@ def _round(value: float | None) -> float | None:
     return None if value is None else round(value, DECIMALS)
 
 
+def _recovery(case: Case) -> str:
+    """Recovery models in use, or none."""
+    return ", ".join(sorted({c.model.key for c in case.recovery.values()})) or "none"
+
+
 def _notice(notice: Notice) -> dict[str, Any]:
     out = {"code": notice.code, "message": notice.message}
     if notice.course is not None:
@@ -70,14 +82,16 @@ def _notice(notice: Notice) -> dict[str, Any]:
 
 
 def _course(case: Case, number: int, course: Course) -> dict[str, Any]:
-    prescriptions = [p.prescription_gy for p in course.phases]
     return {
         "name": course.name,
         "kind": course.kind,
         "fractions": course.fractions,
-        "prescription_gy": None if any(p is None for p in prescriptions) else _round(sum(p for p in prescriptions if p is not None)),
+        "prescription_gy": _round(course.prescription_gy),
         "dose_max_gy": _round(course.dose_max_gy()),
+        "grade": course.grade,
         "radiation": course.radiation,
+        "rbe": course.rbe,
+        "timing": course.timing.title,
         "starts": None if course.first_day is None else course.first_day.isoformat(),
         "completed": None if course.last_day is None else course.last_day.isoformat(),
         "phases": [
@@ -101,6 +115,8 @@ def _statistics(s: Statistics) -> dict[str, Any]:
         out["reasons"] = s.reasons
     if s.lower_bounds:
         out["lower_bounds"] = {k: _round(v) for k, v in s.lower_bounds.items()}
+    if s.upper:
+        out["upper_bounds"] = s.upper
     return out
 
 
@@ -111,11 +127,37 @@ def _structure(case: Case, result: OrganResult) -> dict[str, Any]:
         "alpha_beta_gy": result.alpha_beta_gy,
         "volume_cc": _round(result.volume_cc),
         "coverage": round(result.coverage, 6),
+        "half_time_h": None if result.half_time is None else result.half_time.hours,
+        "half_time_status": None if result.half_time is None else result.half_time.status,
         "cumulative": {"quantity": "EQD2", **_statistics(result.cumulative)},
+        "cumulative_with_recovery": None if result.with_recovery is None else {"quantity": "EQD2", **_statistics(result.with_recovery)},
+        "recovery": None if result.with_recovery is None else _recovered(case, result),
+        "sensitivities": [
+            {
+                "model": s.model,
+                "label": s.label,
+                "alpha_beta_gy": s.alpha_beta_gy,
+                "parameters": s.parameters,
+                "cumulative": {"quantity": "EQD2", **_statistics(values)},
+            }
+            for s, values in result.sensitivities
+        ],
         "courses": {
             course.name: {"physical": _statistics(physical), "eqd2": _statistics(eqd2)}
             for course, physical, eqd2 in zip(case.courses, result.physical, result.eqd2, strict=True)
         },
+    }
+
+
+def _recovered(case: Case, result: OrganResult) -> dict[str, Any]:
+    """The recovery model of an organ, and what it says of each prior course."""
+    choice = case.recovery[result.organ]
+    return {
+        "model": choice.model.key,
+        "source": choice.model.source,
+        "status": choice.model.status,
+        "rationale": choice.rationale or None,
+        "courses": {case.courses[k].name: {"recovered": r.part, "reason": r.reason} for k, r in result.recovered.items()},
     }
 
 
@@ -130,7 +172,7 @@ def _evaluation(finding: Finding, case: Case) -> dict[str, Any]:
         "quantity": limit.quantity,
         "alpha_beta_gy": limit.alpha_beta_gy,
         "scope": limit.scope,
-        "course": case.courses[case.proposed].name if limit.scope == "course" and case.proposed is not None else None,
+        "course": None if finding.course is None else case.courses[finding.course].name,
         "unit": limit.unit,
         "comparator": limit.comparator,
         "value_gy": _round(finding.value) if in_gy else None,
@@ -140,6 +182,10 @@ def _evaluation(finding: Finding, case: Case) -> dict[str, Any]:
         "caution": limit.caution,
         "margin": _round(finding.margin),
         "is_lower_bound": finding.is_lower_bound,
+        "bound": finding.bound,
+        "value_with_recovery": _round(finding.value_with_recovery),
+        "status_without_recovery": finding.status_without_recovery,
+        "clauses": [_clause(c) for c in finding.clauses],
         "level": limit.level,
         "status": finding.status,
         "reason": finding.reason,
@@ -148,5 +194,44 @@ def _evaluation(finding: Finding, case: Case) -> dict[str, Any]:
         "source_status": limit.status,
         "evidence": limit.evidence,
         "recovery": limit.recovery,
+        "meant_structure": limit.structure or None,
     }
     return out
+
+
+def _clause(found: ClauseFinding) -> dict[str, Any]:
+    return {
+        "what": found.clause.what,
+        "words": found.words,
+        "value": _round(found.value),
+        "comparator": found.clause.comparator,
+        "limit": found.clause.limit,
+        "unit": found.clause.unit,
+        "status": found.status,
+        "reason": found.reason,
+    }
+
+
+def _risk_score(found: RiskScore) -> dict[str, Any]:
+    score = found.score
+    out: dict[str, Any] = {"name": "Nieder myelopathy score", "structure": found.structure, "reason": found.reason}
+    if score is None:
+        return out | {"points": None, "group": None, "observed": None, "cumulative_bed_gy": None, "largest_course_bed_gy": None, "remarks": []}
+    return out | {
+        "points": list(score.points),
+        "group": list(dict.fromkeys((score.low.name, score.high.name))),
+        "observed": list(dict.fromkeys((score.low.observed, score.high.observed))),
+        "cumulative_bed_gy": _round(score.cumulative_bed_gy),
+        "largest_course_bed_gy": _round(score.largest_course_bed_gy),
+        "remarks": [*score.remarks, note()],
+    }
+
+
+def _disagreement(found: Disagreement) -> dict[str, Any]:
+    return {
+        "topic": found.topic,
+        "organs": list(found.organs),
+        "limits": list(found.limits),
+        "values": [{"says": v.says, "source": v.source} for v in found.values],
+        "handling": found.handling,
+    }

@@ -180,7 +180,7 @@ def _keys_at(model: type[BaseModel], place: Place) -> list[str]:
     """Field names of the model that validates a place."""
     current: Any = _model_in(model.model_fields["root"].annotation) if issubclass(model, RootModel) else model
     for part in place:
-        if isinstance(part, str):
+        if isinstance(part, str) and part in current.model_fields:  # else a key of a mapping of entries
             current = _model_in(current.model_fields[part].annotation)
     return list(current.model_fields)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,19 @@ class Treatment:
     preference: float = 0.0
     spared: tuple[tuple[Shape, float, float], ...] = field(default=())  # solid, how much is spared, over how many mm
 
+    def dose_gy(self, body: Shape, x: Array, y: Array, z: Array) -> Array:
+        """Dose at broadcastable coordinates."""
+        return arcs_dose_gy(self, body, x, y, z)
+
+
+class Delivery(Protocol):
+    """What a dose grid can be made of."""
+
+    @property
+    def isocentre_mm(self) -> tuple[float, float, float]: ...
+
+    def dose_gy(self, body: Shape, x: Array, y: Array, z: Array) -> Array: ...
+
 
 def logistic(x: Array) -> Array:
     return 1 / (1 + np.exp(np.clip(x, -60, 60)))
@@ -54,8 +68,7 @@ def smoothstep(x: Array) -> Array:
     return t * t * (3 - 2 * t)
 
 
-def dose_gy(treatment: Treatment, body: Shape, x: Array, y: Array, z: Array) -> Array:
-    """Dose at broadcastable coordinates."""
+def arcs_dose_gy(treatment: Treatment, body: Shape, x: Array, y: Array, z: Array) -> Array:
     first = treatment.levels[0]
     s = first.target(x, y, z)
     steep = logistic((s - first.half_mm) / first.width_mm)
@@ -88,12 +101,12 @@ def union_grid(low_mm: Sequence[float], high_mm: Sequence[float], spacing_mm: tu
     return Grid(np.eye(3), *lines)
 
 
-def dose_grid(treatment: Treatment, body: Shape, grid: Grid, frame_uid: str, step_gy: float | None) -> DoseGrid:
+def dose_grid(treatment: Delivery, body: Shape, grid: Grid, frame_uid: str, step_gy: float | None) -> DoseGrid:
     """The dose on a grid, rounded to steps if there are any."""
     out: NDArray[np.float32] = np.empty(grid.shape, np.float32)
     x, y = grid.u_mm[None, None, :], grid.v_mm[None, :, None]
     for k in range(0, grid.shape[0], 8):
         z = grid.w_mm[k : k + 8, None, None]
-        dose = dose_gy(treatment, body, x, y, z)
+        dose = treatment.dose_gy(body, x, y, z)
         out[k : k + 8] = np.rint(dose / step_gy) * step_gy if step_gy else dose
     return DoseGrid(grid, out, frame_uid)

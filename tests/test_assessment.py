@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from case_factory import BOX_CC, GRID_SHAPE, box_structure, case, course, even_dose, grid, limit, organ_dose, two_courses
 
-from reirrad.assessment import Assessment, LimitChoice, assess, statistics
+from reirrad.assessment import Assessment, LimitChoice, assess
 from reirrad.course import Case, Component, ImageStack, Phase
 from reirrad.dose import DoseGrid
 from reirrad.errors import Notice
 from reirrad.evaluation import Finding
+from reirrad.statistics import statistics
 from reirrad.structures import Structure
 
 NAN = float("nan")
@@ -160,7 +161,7 @@ def test_structure_smaller_than_a_metric_has_no_such_value() -> None:
 def test_structure_without_contours() -> None:
     assessment = result(two_courses(organs=[(Structure("Rectum\n", 1, ()), "rectum")]), limit("Dmax", 80.0))
     (organ,) = assessment.organs
-    assert (organ.name, organ.volume_cc, organ.coverage, organ.dose) == ("Rectum\n", None, 0.0, None)
+    assert (organ.name, organ.volume_cc, organ.coverage, organ.sum) == ("Rectum\n", None, 0.0, None)
     assert organ.cumulative.values == dict.fromkeys(KEYS)
     assert organ.cumulative.reasons == dict.fromkeys(KEYS, "the structure has no closed contours")
     assert len(organ.physical) == len(organ.eqd2) == 2

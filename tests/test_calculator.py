@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reirrad.calculator import Remaining, as_dict, as_json, calculate, exit_status
+from reirrad.calculation import Remaining
+from reirrad.calculator import calculate, exit_status
+from reirrad.calculatordocument import as_dict, as_json
+from reirrad.effect import Effect, Growth
 from reirrad.errors import ParameterError
 from reirrad.schedule import Part, Schedule, parse_schedule
 
@@ -115,6 +118,19 @@ def test_fraction_sizes_the_model_does_not_know():
     assert "17.2 Gy per fraction" in found.notices[0].message
 
 
+def test_fraction_sizes_count_with_their_rbe_and_never_at_a_low_dose_rate():
+    assert codes(computed("9.5/1 rbe=1.1")) == ["lq_range"]
+    assert codes(computed("40 rate=0.5Gy/h", "60/60 pulse=10min every=1h", "145 permanent half-life=59.4d", half_time_h=1)) == []
+    assert codes(computed("12.5/1 minutes=30", half_time_h=1)) == ["lq_range"]
+
+
+def test_the_warning_names_the_model_for_large_doses_until_it_is_there():
+    from reirrad.calculatorsensitivity import LqL
+
+    assert computed("12/1").notices[0].message.endswith("The option --lq-l shows a model for large doses per fraction beside it.")
+    assert "--lq-l" not in computed("12/1", sensitivities=[LqL()]).notices[0].message
+
+
 def test_unusual_fraction_sizes():
     assert codes(computed("5.4/30")) == ["dose_per_fraction_unusual"]
     assert codes(computed("6/30")) == []
@@ -130,6 +146,69 @@ def test_repair_that_does_not_end_at_night():
     all_pairs = 8 + sum(4 * 2 ** (-abs(a - b) / 6) for a in times for b in times) / 3
     assert f"would make it {all_pairs * 3 / 5:.2f} Gy" in found.notices[0].message
     assert "12% of the damage" in found.notices[0].message
+
+
+def test_slow_sessions_of_a_row_of_days():
+    found = computed("6/3 minutes=60", half_time_h=20)
+    mu = math.log(2) / 20
+    within, spread = 2 * (mu + math.expm1(-mu)) / mu**2, -math.expm1(-mu) / mu
+    quadratic = 3 * 4 * within + 2 * 4 * spread**2 * (2 * math.exp(-23 * mu) + math.exp(-47 * mu))
+    assert codes(found) == ["repair_overnight"]
+    assert f"would make it {(6 + quadratic / 3) * 3 / 5:.2f} Gy" in found.notices[0].message
+    assert codes(computed("20 rate=0.5Gy/h", half_time_h=20)) == []
+
+
+def test_recovery_of_priors_stands_beside_and_is_not_held_against_the_limit():
+    found = computed("50/25 recovered=0.5", "20/10", "16/8", alpha_beta_gy=2, limit_eqd2_gy=80, fractions=[4])
+    assert found.total == Effect(172.0, 86.0)
+    assert found.after_recovery == Effect(122.0, 61.0)
+    assert [c.after_recovery for c in found.courses] == [Effect(50.0, 25.0), None, None]
+    assert (found.limit.status, found.limit.exceeded_by_gy, exit_status(found)) == ("exceeded", pytest.approx(6), 1)
+    assert found.limit_after_recovery.remaining_eqd2_gy == pytest.approx(19)
+    assert found.remaining[0].reason == "limit exceeded"
+    d = found.remaining_after_recovery[0].dose_per_fraction_gy
+    assert 4 * d * (d + 2) / 4 == pytest.approx(19)
+    assert [(n.code, n.course) for n in found.notices] == [("recovery_assumed", "50/25 recovered=0.5")]
+    assert "recovery of 50% is assumed" in found.notices[0].message
+
+
+def test_no_recovery_and_all_of_it():
+    found = computed("50/25 recovered=0", "20/10", alpha_beta_gy=2)
+    assert (found.after_recovery, found.notices, found.limit_after_recovery) == (found.total, (), None)
+    assert computed("50/25 recovered=1", "20/10", alpha_beta_gy=2).after_recovery.eqd2_gy == pytest.approx(20)
+
+
+def test_repopulation_of_each_course_alone():
+    found = computed("70/35 days=46", "20/10 days=11", alpha_beta_gy=10, growth=Growth(0.9, 28))
+    assert [c.effect.bed_gy for c in found.courses] == pytest.approx([67.8, 24])
+    assert [c.without_growth.bed_gy for c in found.courses] == pytest.approx([84, 24])
+    assert (found.total.bed_gy, found.without_growth.bed_gy, found.total.eqd2_gy) == pytest.approx((91.8, 108, 76.5))
+    found = computed("60/40 per-day=2 interval=6h days=30", alpha_beta_gy=2, half_time_h=4, growth=Growth(0.5, 20))
+    assert found.courses[0].effect.bed_gy == pytest.approx(120.90991 - 5, abs=1e-4)
+    assert found.courses[0].complete_repair.bed_gy == pytest.approx(105 - 5)
+
+
+@pytest.mark.parametrize(
+    ("schedules", "options", "words"),
+    [
+        (["50/25", "20/10 recovered=0.5"], {}, '"20/10 recovered=0.5" is the last course and has recovered; needed is recovered on earlier courses alone'),
+        (["50/25 recovered=0.5"], {}, "is the last course"),
+        (["70/35 days=46"], {}, "gives days, which count for the repopulation of a tumour alone; needed are --tumour"),
+        (["70/35 days=46"], {"growth": Growth(0.9, 28), "limit_eqd2_gy": 70}, "--tumour stands beside --limit"),
+        (["70/35 days=46 recovered=0.1", "20/10 days=11"], {"growth": Growth(0.9, 28)}, "has recovered beside --tumour"),
+        (["70/35"], {"growth": Growth(0.9, 28)}, '"70/35" does not say how long it took; needed for --tumour are the days'),
+        (["20/10 days=100"], {"growth": Growth(0.9, 28)}, "leaves no effect: its growth of 0.9 Gy BED a day outran the dose"),
+        (["145 permanent half-life=59.4d"], {"growth": Growth(0.1, 28), "half_time_h": 1}, "needed is --kickoff 0"),
+        (["40 rate=0.5Gy/h"], {}, "has a low dose rate, so that the effect depends on repair; needed is the half time"),
+        (["30/60 pulse=10min every=1h"], {}, "has pulses, so"),
+        (["145 permanent half-life=59.4d"], {}, "has a dose rate that decays, so"),
+        (["12.5/1 minutes=30"], {}, "has slow fractions, so"),
+        (["145 permanent half-life=1d"], {"half_time_h": 30}, "needed is less than the half life of the source, 24 h"),
+    ],
+)
+def test_what_does_not_go_together(schedules, options, words):
+    with pytest.raises(ParameterError, match=words):
+        computed(*schedules, **options)
 
 
 @pytest.mark.parametrize(
@@ -169,3 +248,4 @@ def test_document():
     assert document["limit"]["status"] == "within"
     assert set(document["remaining"][0]) == {"fractions", "dose_gy", "dose_per_fraction_gy", "reason"}
     assert document["warnings"] == []
+    assert (document["sensitivities"], document["tumour"], document["limit_after_recovery"], document["remaining_after_recovery"]) == ([], None, None, [])

@@ -60,7 +60,7 @@ def test_a_case_is_read_as_stated(read, folder):
         ("CRT 2021", "prior", dt.date(2021, 4, 16), None, None, 1, "photon"),
         ("SBRT 2023", "proposed", None, dt.date(2023, 5, 2), None, 1, "photon"),
     ]
-    assert (case.structures, case.alpha_beta_gy, case.recovery, case.interpolation) == ({"Rectum": "rectum"}, {"rectum": 3.0}, "none", "cubic")
+    assert (case.structures, case.alpha_beta_gy, case.recovery, case.interpolation) == ({"Rectum": "rectum"}, {"rectum": 3.0}, {}, "cubic")
     assert (case.constraints, case.limit_files, case.folder) == (["pelvis", "limits.yaml"], ["limits.yaml"], folder.resolve())
     assert case.resolve("courses", 0, "dicom") == (folder / "course1").resolve()
     assert case.resolve("registration", 0, "file") == (folder / "reg.dcm").resolve()
@@ -151,11 +151,12 @@ COURSE = "courses:\n- {name: A, kind: prior, dicom: course1"
         (COURSE + ", rbe: 1.1}", "case.yaml:2: courses[0].rbe: an RBE multiplies a physical proton dose, but the radiation is photon."),
         (COURSE + ", organ_doses: {rectum: {D2cc: 3}}}",
          "case.yaml:2: courses[0].organ_doses: organ doses belong to a course with a prescription and without dose files."),
-        ("courses:\n- {name: A, kind: prior}", "case.yaml:2: courses[0]: names no data; needed dicom (a folder), phases, or a prescription."),
+        ("courses:\n- {name: A, kind: prior}", "case.yaml:2: courses[0]: names no data; needed dicom (a folder), phases, a prescription, or records: none."),
         (COURSE + ", prescription: {dose_gy: 45, fractions: 25}}",
          "case.yaml:2: courses[0].prescription: a prescription replaces dose files; keep either the prescription or the folder."),
         ("courses:\n- {name: A, kind: proposed, prescription: {dose_gy: 45, fractions: 25}}",
-         "case.yaml:2: courses[0].prescription: a proposed course needs its dose files; a bare prescription serves for a prior course only."),
+         "case.yaml:1: courses: every course is known from paper only; needed at least one with DICOM files, whose structures are used. "
+         "To add doses on paper use reirrad eqd2."),
         ("courses:\n- {name: A, kind: prior, fractions: 26, prescription: {dose_gy: 45, fractions: 25}}",
          "case.yaml:2: courses[0].fractions: 26 delivered fractions are more than the 25 prescribed."),
         ("courses:\n- {name: A, kind: prior, prescription: {dose_gy: 4500, fractions: 25}}",

@@ -135,7 +135,7 @@ def test_several_cases_of_which_one_is_refused(tmp_path: Path, run: Run) -> None
 def test_refusal_writes_nothing(tmp_path: Path, run: Run) -> None:
     folder = write_case(tmp_path / "a", "constraints: limits.yaml\nrecovery: jones")
     message = refused(run("check", folder, "--json", tmp_path / "out.json"))
-    assert message.startswith('case.yaml:6: recovery: no recovery model "jones" exists in this version.')
+    assert message.startswith('case.yaml:6: recovery: "jones" is not a recovery model (none, doi_2021')
     assert not (tmp_path / "out.json").exists()
     refused(run("check", folder, "--json", "-"))
 
@@ -198,9 +198,9 @@ def test_fault_of_the_program_shows_no_traceback_and_no_values(tmp_path: Path, r
     def fault(*_: Any) -> None:
         raise ZeroDivisionError("CANARY Doe^Jane 19500101")
 
-    monkeypatch.setattr("reirrad.assessment.accumulate", fault)
+    monkeypatch.setattr("reirrad.organresult.accumulate", fault)
     message = refused(run("check", write_case(tmp_path / "a"), "--json", tmp_path / "out.json"))
-    assert re.search(r"\(ZeroDivisionError at assessment\.py:[0-9]+\)", message)
+    assert re.search(r"\(ZeroDivisionError at organresult\.py:[0-9]+\)", message)
     assert "CANARY" not in message
     assert "1950" not in message
     assert not (tmp_path / "out.json").exists()

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from reirrad.constraints import limits_of_set, load_limits, load_set, select, set_names
+from reirrad.constraints import Clause, limits_of_set, load_limits, load_set, other_alpha_beta, select, set_names
 from reirrad.errors import LimitFileError
+from reirrad.limittext import limits_text
 from reirrad.metrics import parse_metric
 from reirrad.organs import organs, references
 
@@ -110,6 +111,104 @@ def test_a_limit_that_could_never_be_exceeded_is_refused(load, changes, message)
     assert message in text
 
 
+CLAUSES = "[{what: this_course, limit_gy: 25}, {what: each_course, limit_gy: 50}, {what: ratio, limit: 0.5, comparator: <}, {what: interval, limit_months: 5}]"
+
+
+def test_a_rule_of_several_clauses(load):
+    (limit,) = load(entry(clauses=CLAUSES))
+    assert limit.clauses == (
+        Clause("this_course", "<=", 25.0, "Gy"),
+        Clause("each_course", "<=", 50.0, "Gy"),
+        Clause("ratio", "<", 0.5, ""),
+        Clause("interval", ">=", 5.0, "months"),
+    )
+
+
+@pytest.mark.hazard("H17")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"clauses": "[]"}, "[0].clauses: is empty"),
+        ({"clauses": "[{what: first_course, limit_gy: 5}]"}, "[0].clauses[0].what: found \"first_course\", needed one of 'this_course', 'each_course'"),
+        ({"clauses": "[{what: ratio, limt: 0.5}]"}, '[0].clauses[0]: unknown key "limt", did you mean "limit"?'),
+        ({"clauses": "[{what: ratio, limit_gy: 5}]"}, "[0].clauses[0]: a clause ratio needs the key limit, and no other limit."),
+        ({"clauses": "[{what: this_course}]"}, "[0].clauses[0]: a clause this_course needs the key limit_gy, and no other limit."),
+        ({"clauses": "[{what: ratio, limit: 0.5, limit_gy: 5}]"}, "[0].clauses[0]: a clause ratio needs the key limit, and no other limit."),
+        ({"clauses": "[{what: ratio, limit: 50}]"}, "[0].clauses[0].limit: found 50, needed at most 1: beyond that the clause could never fail."),
+        ({"clauses": "[{what: ratio, limit: -0.5}]"}, '[0].clauses[0].limit: found "-0.5", needed a number above 0.'),
+        ({"clauses": "[{what: this_course, limit_gy: 101}]"}, "[0].clauses[0].limit_gy: found 101, needed at most 100 Gy: beyond that"),
+        ({"clauses": "[{what: interval, limit_months: 601}]"}, "found 601, needed at most 600 months: beyond that"),
+        ({"clauses": "[{what: ratio, limit: 0.5}, {what: ratio, limit: 0.4}]"}, "[0].clauses[1]: the clause ratio is given twice."),
+        ({"clauses": "[{what: ratio, limit: 0.5, comparator: '>='}]"}, "[0].clauses[0].comparator: the comparator >= does not fit the clause ratio."),
+        ({"clauses": "[{what: interval, limit_months: 5, comparator: <}]"}, "[0].clauses[0].comparator: the comparator < does not fit the clause interval."),
+        ({"clauses": "[{what: interval, limit_months: 5}]", "min_interval_months": "6"},
+         "[0].clauses[0]: the interval is given twice, here and as min_interval_months; needed once."),
+        ({"clauses": CLAUSES, "scope": "course"}, "[0].clauses: clauses belong to a limit with the scope cumulative and a dose as its metric."),
+        ({"clauses": CLAUSES, "metric": "V40Gy", "limit_gy": None, "limit": "3", "unit": "cc"}, "[0].clauses: clauses belong to a limit with the scope"),
+        ({"combine_sides": "true"}, "[0].combine_sides: the organ rectum has no two sides to be taken together."),
+        ({"combine_sides": "maybe"}, '[0].combine_sides: found "maybe", needed true or false.'),
+        ({"own_alpha_beta": "true", "quantity": "physical", "scope": "course"}, "[0].own_alpha_beta: a physical dose has no alpha/beta."),
+    ],
+)  # fmt: skip
+def test_a_clause_that_means_nothing_is_refused(load, changes, message):
+    assert message in refusal(load, entry(**changes))
+
+
+def test_what_else_a_limit_may_say(load):
+    (limit,) = load(entry(organ="kidney", combine_sides="true", region="abdomen", endpoint="failure", reference="NIEDER06", recovery="discounted"))
+    assert (limit.combine_sides, limit.region, limit.endpoint, limit.recovery) == (True, "abdomen", "failure", "discounted")
+    assert (limit.doi, limit.citation) == (references()["NIEDER06"].doi, references()["NIEDER06"].citation)
+    (plain,) = load(entry())
+    assert (plain.clauses, plain.combine_sides, plain.region, plain.endpoint, plain.citation, plain.doi) == ((), False, "", "", "", "")
+
+
+@pytest.mark.hazard("H06", "H17")
+def test_a_limit_for_another_alpha_beta_is_refused_when_asked_for(tmp_path):
+    file = tmp_path / "limits.yaml"
+    file.write_text(entry() + entry(id="mine", metric="max", alpha_beta_gy=5))
+    assert len(load_limits(file, "limits.yaml")) == 2
+    with pytest.raises(LimitFileError) as error:
+        load_limits(file, "limits.yaml", {})
+    assert str(error.value) == (
+        "limits.yaml:2: [1].alpha_beta_gy: the limit is for alpha/beta 5 Gy, the dose of the organ rectum for 3 Gy; "
+        "needed is the same value, or own_alpha_beta: true to say that it is meant to differ."
+    )
+    with pytest.raises(LimitFileError, match=r"limits.yaml:1: \[0\].alpha_beta_gy: the limit is for alpha/beta 3 Gy, .* for 5 Gy"):
+        load_limits(file, "limits.yaml", {"rectum": 5.0})
+    file.write_text(entry() + entry(id="mine", metric="max", alpha_beta_gy=5, own_alpha_beta="true"))
+    limits = load_limits(file, "limits.yaml", {})
+    assert other_alpha_beta(limits, {}) == [(1, "the limit is for alpha/beta 5 Gy, the dose of the organ rectum for 3 Gy")]
+
+
+@pytest.mark.hazard("H17")
+def test_an_optimal_limit_with_a_clause_of_its_own_may_permit_more(load):
+    assert len(load(entry() + entry(limit_gy=110, level="optimal", clauses="[{what: ratio, limit: 0.5}]"))) == 2
+    both = "[{what: ratio, limit: 0.5}]"
+    assert "the optimal limit 110 Gy is looser" in refusal(load, entry(clauses=both) + entry(limit_gy=110, level="optimal", clauses=both))
+    kidney = {"organ": "kidney", "limit_gy": 20}
+    assert len(load(entry(**kidney) + entry(**kidney | {"limit_gy": 30}, level="optimal", combine_sides="true"))) == 2
+
+
+@pytest.mark.parametrize("name", set_names())
+def test_a_set_written_and_read_is_the_same(tmp_path, name):
+    file = tmp_path / "set.yaml"
+    file.write_text(limits_text(load_set(name), "heading"), encoding="utf-8")
+    assert file.read_text(encoding="utf-8").startswith("# heading\n\n# ")
+    assert load_limits(file, "set.yaml", {}) == tuple(replace(limit, status="user") for limit in load_set(name))
+
+
+def test_everything_of_a_limit_is_written(load, tmp_path):
+    limits = load(
+        entry(id="'true'", clauses=CLAUSES, min_interval_months=None, note="'null: \"x\" # y'", alpha_beta_gy=2.5, own_alpha_beta="true")
+        + entry(organ="lung", combine_sides="true", metric="CV16Gy", limit_gy=None, limit=200, caution=250.5, unit="cc", min_interval_months="0", source="007")
+    )
+    file = tmp_path / "again.yaml"
+    file.write_text(limits_text(limits, "x"), encoding="utf-8")
+    assert load_limits(file, "again.yaml") == limits
+    assert limits[1].min_interval_months == 0.0
+    assert limits[0].id == "true"
+
+
 @pytest.mark.hazard("H17")
 def test_an_optimal_limit_is_not_looser_than_the_mandatory_one(load):
     text = refusal(load, entry(limit_gy=90) + entry(limit_gy=110) + entry(level="optimal", limit_gy=91))
@@ -165,8 +264,12 @@ def test_every_limit_of_the_library_has_its_evidence():
         ("rectum-astro-cx", "rectum", "D2cc", 75, 65, "Gy", "optimal", None),
         ("bladder-rtog0529-v40", "bladder", "V40Gy", 35, None, "%", "optimal", None),
         ("rectum-tg101-d20cc-5fx", "rectum", "D20cc", 25, None, "Gy", "optimal", None),
-        ("cord-hytec-cum70", "thecal_sac", "Dmax", 70, None, "Gy", "mandatory", 5),
-        ("cord-nieder2006", "spinal_cord", "Dmax", 135.5, 120, "Gy", "mandatory", 6),
+        ("cord-sahgal2012", "thecal_sac", "Dmax", 70, None, "Gy", "mandatory", 5),
+        ("oesophagus-rulach", "oesophagus", "Dmax", 100, 75, "Gy", "mandatory", None),
+        ("heart-paradis", "heart", "D0.1cc", 85, None, "Gy", "optimal", 6),
+        ("liver-tg101-spared-5fx", "liver", "CV21Gy", 700, None, "cc", "optimal", None),
+        ("cord-hytec-cum70", "thecal_sac", "Dmax", 70, None, "Gy", "mandatory", None),
+        ("cord-nieder2006", "spinal_cord", "Dmax", 135.5, 120, "Gy", "mandatory", None),
         ("great-vessels-rulach", "great_vessels", "Dmax", 115, 110, "Gy", "mandatory", None),
     ],
 )  # fmt: skip
@@ -195,8 +298,10 @@ def test_cord_and_thecal_sac_are_kept_apart():
 
 
 def test_sets_are_named(load):
-    assert set_names() == ("pelvis", "spine")
-    with pytest.raises(LimitFileError, match=r'"pelvs" is not a limit set of the library \(pelvis, spine\), did you mean "pelvis"; needed'):
+    assert set_names() == ("abdomen", "head_neck", "pelvis", "spine", "thorax")
+    with pytest.raises(
+        LimitFileError, match=r'"pelvs" is not a limit set of the library \(abdomen, head_neck, pelvis, spine, thorax\), did you mean "pelvis"; needed'
+    ):
         load_set("pelvs")
 
 

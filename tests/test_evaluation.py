@@ -6,15 +6,19 @@ import pytest
 from case_factory import limit, organ_dose
 
 from reirrad.dvh import Undefined
-from reirrad.evaluation import Finding, Situation, at_least, evaluate, metric_value, not_evaluable
+from reirrad.evaluation import Finding, Situation, evaluate, not_evaluable
+from reirrad.limit import Clause
 from reirrad.metrics import Metric, parse_metric
+from reirrad.organsum import OrganSum, at_least, metric_value
+from reirrad.paper import PaperDose
 
 NAN = float("nan")
-PROPOSED = Situation(proposed=1, proposed_fractions=5, interval_months=12.0)
+NAMES = {0: "first", 1: "second"}
+PROPOSED = Situation(proposed=1, proposed_fractions=5, interval_months=12.0, courses=NAMES)
 
 
 def found(one: Any, dose: Any, situation: Situation = PROPOSED) -> Finding:
-    finding = evaluate(one, "Rectum_1", dose, situation)
+    finding = evaluate(one, "Rectum_1", OrganSum(dose), situation)
     assert finding is not None
     assert finding.structure == "Rectum_1"
     assert finding.limit is one
@@ -155,7 +159,7 @@ def test_physical_doses_are_not_summed() -> None:
 
 @pytest.mark.hazard("H17")
 def test_limit_of_a_course_needs_a_proposed_course() -> None:
-    finding = found(limit("Dmax", 500.0, scope="course"), at(30.0), Situation(None, None, None))
+    finding = found(limit("Dmax", 500.0, scope="course"), at(30.0), Situation(None, None, None, NAMES))
     assert (finding.status, finding.reason) == ("not_evaluable", "the limit is for the proposed course, and the case has none")
 
 
@@ -168,7 +172,7 @@ def test_limit_of_a_course_needs_a_proposed_course() -> None:
 )
 def test_fraction_condition(least: int | None, most: int | None, n: int, applies: bool) -> None:
     one = limit("Dmax", 500.0, min_fractions=least, max_fractions=most)
-    finding = evaluate(one, "Rectum_1", at(30.0), Situation(1, n, 12.0))
+    finding = evaluate(one, "Rectum_1", OrganSum(at(30.0)), Situation(1, n, 12.0, NAMES))
     assert (finding is not None) == applies
     assert finding is None or finding.status == "pass"
 
@@ -176,7 +180,7 @@ def test_fraction_condition(least: int | None, most: int | None, n: int, applies
 @pytest.mark.hazard("H17")
 @pytest.mark.parametrize("key", ["min_fractions", "max_fractions"])
 def test_fraction_condition_without_a_proposed_course(key: str) -> None:
-    finding = found(limit("Dmax", 500.0, **{key: 5}), at(30.0), Situation(None, None, None))
+    finding = found(limit("Dmax", 500.0, **{key: 5}), at(30.0), Situation(None, None, None, NAMES))
     assert finding.status == "not_evaluable"
     assert finding.reason == "the limit holds for certain numbers of fractions of the proposed course, and the case has none"
 
@@ -194,7 +198,7 @@ def test_fraction_condition_without_a_proposed_course(key: str) -> None:
     ],
 )
 def test_interval_condition(key: str, months: float | None, reason: str | None) -> None:
-    finding = found(limit("Dmax", 500.0, **{key: 6.0}), at(30.0), Situation(1, 5, months))
+    finding = found(limit("Dmax", 500.0, **{key: 6.0}), at(30.0), Situation(1, 5, months, NAMES))
     assert (finding.status, finding.reason) == ("pass" if reason is None else "not_evaluable", reason)
 
 
@@ -213,12 +217,12 @@ def test_what_is_known_may_exceed_already(metric: str, unit: str, bound: float) 
     finding = found(limit(metric, bound - 0.5, quantity="physical", scope="course", unit=unit), PART)
     assert (finding.status, finding.is_lower_bound) == ("exceed", True)
     assert finding.value == pytest.approx(bound, abs=1e-4)
-    assert finding.reason == "at least this: 25 % of the structure lies outside a dose grid"
+    assert finding.reason == "at least this: 25 % of the structure lies outside a dose grid; its dose there is not known"
     assert finding.margin == pytest.approx(-0.5, abs=1e-4)
 
     finding = found(limit(metric, bound + 0.5, quantity="physical", scope="course", unit=unit), PART)  # would be a caution if all were known
     assert (finding.status, finding.value, finding.is_lower_bound) == ("not_evaluable", None, False)
-    assert finding.reason == "25 % of the structure lies outside a dose grid: its dose there is not known"
+    assert finding.reason == "25 % of the structure lies outside a dose grid; its dose there is not known"
 
 
 @pytest.mark.hazard("H04")
@@ -231,7 +235,7 @@ def test_metrics_of_which_the_known_part_says_nothing(metric: str, value: float,
 @pytest.mark.hazard("H04")
 def test_nothing_is_known() -> None:
     finding = found(limit("Dmax", 0.1, quantity="physical", scope="course"), organ_dose((1, 5, [NAN]), volumes_cc=[4.0]))
-    assert finding.reason == "100 % of the structure lies outside a dose grid: its dose there is not known"
+    assert finding.reason == "100 % of the structure lies outside a dose grid; its dose there is not known"
 
 
 @pytest.mark.hazard("H04")
@@ -267,3 +271,172 @@ def test_structure_smaller_than_the_metric() -> None:
 def test_finding_without_structure() -> None:
     finding = not_evaluable(limit(), None, "none")
     assert (finding.structure, finding.value, finding.status, finding.reason, finding.margin) == (None, None, "not_evaluable", "none", None)
+
+
+# ------------------------------------------------------------------------------------------------------- courses on paper
+
+
+def on_paper(gy: float, letter: float) -> OrganSum:
+    """`letter` Gy in 10 on paper, `gy` in 10 at points of 4 cc: at alpha/beta 3, 10 fractions of 2 Gy are their own EQD2."""
+    return OrganSum(organ_dose((1, 10, [gy]), volumes_cc=[4.0]), {0: PaperDose.from_organ_doses({"Dmax": letter}, 10)}, NAMES)
+
+
+@pytest.mark.hazard("H17")
+@pytest.mark.parametrize(
+    ("limit_gy", "status", "bound", "value"),
+    [(50.0, "pass", "upper", 40.0), (41.0, "caution", "upper", 40.0), (39.0, "exceed", "upper", 40.0), (19.0, "exceed", "lower", 20.0)],
+)
+def test_upper_bound_of_a_sum_with_paper(limit_gy: float, status: str, bound: str, value: float) -> None:
+    """20 + 20 at most, 20 at least: above 40 Gy the limit is met for certain, below 20 Gy exceeded for certain, between it may be exceeded."""
+    finding = evaluate(limit("Dmax", limit_gy), "Rectum", on_paper(20.0, 20.0), PROPOSED)
+    assert finding is not None
+    assert (finding.status, finding.bound, finding.value) == (status, bound, pytest.approx(value))
+    assert ("at most this" if bound == "upper" else "at least this") in str(finding.reason)
+
+
+@pytest.mark.hazard("H17")
+def test_mean_of_a_sum_with_paper_is_not_evaluable() -> None:
+    finding = evaluate(limit("Dmean", 50.0), "Rectum", on_paper(20.0, 20.0), PROPOSED)
+    assert finding is not None
+    assert (finding.status, finding.value) == ("not_evaluable", None)
+
+
+# ------------------------------------------------------------------------------------------------------- recovery
+
+
+def with_recovery(recovery: str, limit_gy: float, kept: float = 0.5) -> Finding:
+    """30 Gy in 10 before (EQD2 36), 30 Gy in 5 now (EQD2 54): 90 without recovery, 72 with half of the first."""
+    finding = evaluate(limit("Dmax", limit_gy, recovery=recovery), "Rectum", OrganSum(at(30.0)), PROPOSED, {0: kept})
+    assert finding is not None
+    return finding
+
+
+@pytest.mark.hazard("H13")
+@pytest.mark.parametrize(
+    ("recovery", "words"),
+    [
+        ("raw", "derived from sums without recovery"),
+        ("built_in", "has recovery in it already"),
+        ("not_stated", "does not say that it is for sums after recovery"),
+    ],
+)
+def test_limits_not_made_for_sums_after_recovery_are_judged_without(recovery: str, words: str) -> None:
+    finding = with_recovery(recovery, 80.0)
+    assert (finding.status, finding.value, finding.value_with_recovery) == ("exceed", pytest.approx(90), pytest.approx(72))
+    assert finding.status_without_recovery is None
+    assert finding.margin == pytest.approx(-10)
+    assert words in str(finding.reason)
+
+
+@pytest.mark.hazard("H13")
+@pytest.mark.parametrize(
+    ("limit_gy", "status", "without", "margin"), [(100.0, "pass", "pass", 28), (80.0, "caution", "exceed", 8), (60.0, "exceed", "exceed", -12)]
+)
+def test_limit_made_for_sums_after_recovery(limit_gy: float, status: str, without: str, margin: float) -> None:
+    finding = with_recovery("discounted", limit_gy)
+    assert (finding.status, finding.status_without_recovery, finding.value, finding.value_with_recovery) == (
+        status, without, pytest.approx(90), pytest.approx(72),
+    )  # fmt: skip
+    assert finding.margin == pytest.approx(margin)
+    assert finding.reason == ("only with recovery: without it the value is 90.00 Gy (exceed)" if status == "caution" else None)
+
+
+def test_limit_of_one_course_knows_no_recovery() -> None:
+    finding = evaluate(limit("Dmax", 50.0, scope="course", recovery="discounted"), "Rectum", OrganSum(at(30.0)), PROPOSED, {0: 0.5})
+    assert finding is not None
+    assert (finding.value, finding.value_with_recovery, finding.status, finding.course) == (pytest.approx(54), None, "exceed", 1)
+
+
+# ------------------------------------------------------------------------------------------------------- rules of several clauses
+
+HYTEC = (Clause("this_course", "<=", 25.0, "Gy"), Clause("ratio", "<=", 0.5, ""), Clause("interval", ">=", 5.0, "months"))
+
+
+def rule(first_gy: float, second_gy: float, months: float | None = 12.0, clauses: tuple[Clause, ...] = HYTEC, **more: Any) -> Finding:
+    """Both in 25 fractions at alpha/beta 2: 50 Gy are 50 Gy EQD2."""
+    dose = organ_dose((0, 25, [first_gy]), (1, 25, [second_gy]), volumes_cc=[4.0])
+    one = limit("Dmax", 70.0, organ="thecal_sac", alpha_beta_gy=2.0, clauses=clauses, **more)
+    finding = evaluate(one, "ThecalSac", OrganSum(dose, {}, NAMES), Situation(1, 25, months, NAMES))
+    assert finding is not None
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "months", "statuses", "status"),
+    [
+        (50.0, 10.0, 12.0, ("pass", "pass", "pass"), "pass"),  # 57 Gy of 70: 10 Gy in 25 are 10 (0.4 + 2) / 4 = 6 Gy
+        (50.0, 10.0, 4.9, ("pass", "pass", "exceed"), "exceed"),
+        (50.0, 10.0, None, ("pass", "pass", "not_evaluable"), "not_evaluable"),
+        (0.0, 10.0, 12.0, ("pass", "exceed", "pass"), "exceed"),  # all of it is of this course
+        (0.0, 50.0, None, ("exceed", "exceed", "not_evaluable"), "exceed"),
+    ],
+)
+def test_every_clause_of_a_rule_is_evaluated(first: float, second: float, months: float | None, statuses: tuple[str, ...], status: str) -> None:
+    finding = rule(first, second, months)
+    assert tuple(c.status for c in finding.clauses) == statuses
+    assert finding.status == status
+    assert all(c.words in str(finding.reason) for c in finding.clauses if c.status in ("exceed", "not_evaluable"))
+
+
+def test_values_of_clauses() -> None:
+    """50/25 and 14/3 at alpha/beta 2: 50 and 23.333, of which 23.333 / 73.333 = 0.318 (HyTEC, methods G19)."""
+    dose = organ_dose((0, 25, [50.0]), (1, 3, [14.0]), volumes_cc=[4.0])
+    one = limit("Dmax", 70.0, alpha_beta_gy=2.0, clauses=(*HYTEC, Clause("each_course", "<=", 49.0, "Gy")))
+    finding = evaluate(one, "ThecalSac", OrganSum(dose, {}, NAMES), PROPOSED)
+    assert finding is not None
+    assert finding.value == pytest.approx(73.3333, abs=1e-4)
+    assert [c.value for c in finding.clauses] == [pytest.approx(v, abs=1e-3) for v in (23.333, 0.318, 12.0, 50.0, 23.333)]
+    assert [c.status for c in finding.clauses] == ["pass", "pass", "pass", "exceed", "pass"]
+    assert finding.clauses[3].words == 'Dmax of "first" <= 49 Gy'
+    assert str(finding.reason) == 'Dmax of "first" <= 49 Gy: found 50'
+
+
+def test_clause_of_the_proposed_course_needs_one() -> None:
+    one = limit("Dmax", 700.0, clauses=HYTEC)
+    finding = evaluate(one, "ThecalSac", OrganSum(at(30.0)), Situation(None, None, 12.0, NAMES))
+    assert finding is not None
+    assert [c.status for c in finding.clauses] == ["not_evaluable", "not_evaluable", "pass"]
+    assert finding.status == "not_evaluable"
+
+
+@pytest.mark.parametrize(
+    ("letter", "limit_gy", "status", "words"),
+    [(20.0, 21.0, "pass", "at most this"), (20.0, 19.0, "exceed", "at least 20"), ({"Dmax": 30.0, "D2cc": 10.0}, 25.0, "exceed", "found 37.5, at most")],
+)
+def test_clause_of_a_course_on_paper(letter: Any, limit_gy: float, status: str, words: str) -> None:
+    """Each course by itself; for D0.1cc of the letter its Dmax is an upper and its D2cc a lower bound."""
+    doses = letter if isinstance(letter, dict) else {"Dmax": letter}
+    metric = "D0.1cc" if isinstance(letter, dict) else "Dmax"
+    organ = OrganSum(organ_dose((1, 25, [10.0]), volumes_cc=[4.0]), {0: PaperDose.from_organ_doses(doses, 10)}, NAMES)
+    one = limit(metric, 700.0, alpha_beta_gy=2.0, clauses=(Clause("each_course", "<=", limit_gy, "Gy"),))
+    finding = evaluate(one, "SpinalCord", organ, PROPOSED)
+    assert finding is not None
+    assert finding.clauses[0].status == status
+    assert words in str(finding.clauses[0].reason)
+
+
+def test_ratio_of_bounds() -> None:
+    """10/25 now is 6 Gy; the letter is 20 Gy at most and 20 at least by its Dmax: 6 / 26 at least, 6 / 20 at most."""
+    organ = OrganSum(organ_dose((1, 25, [10.0]), volumes_cc=[4.0]), {0: PaperDose.from_organ_doses({"Dmax": 20.0}, 10)}, NAMES)
+    one = limit("Dmax", 700.0, alpha_beta_gy=2.0, clauses=(Clause("ratio", "<", 0.31, ""),))
+    finding = evaluate(one, "SpinalCord", organ, PROPOSED)
+    assert finding is not None
+    assert (finding.clauses[0].status, finding.clauses[0].value) == ("pass", pytest.approx(0.3))
+    unknown = OrganSum(organ.dose, {0: None}, NAMES)
+    finding = evaluate(one, "SpinalCord", unknown, PROPOSED)
+    assert finding is not None
+    assert (finding.clauses[0].status, finding.clauses[0].value) == ("not_evaluable", None)
+
+
+def test_nothing_over_nothing_is_a_ratio_of_zero() -> None:
+    finding = rule(0.0, 0.0)
+    assert [c.value for c in finding.clauses[:2]] == [0.0, 0.0]
+    assert finding.status == "pass"
+
+
+def test_clause_without_such_a_value() -> None:
+    one = limit("D9cc", 70.0, clauses=(HYTEC[0],))
+    finding = evaluate(one, "ThecalSac", OrganSum(at(30.0)), PROPOSED)
+    assert finding is not None
+    assert finding.clauses[0].status == "not_evaluable"
+    assert "less than the 9 cc" in str(finding.clauses[0].reason)

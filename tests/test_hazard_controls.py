@@ -116,7 +116,7 @@ def limits(old: str, new: str) -> Callable[[Path], None]:
         pytest.param(plan("patient_id: P2"), "another Patient ID than the case file states", marks=pytest.mark.hazard("H10"), id="patient of the case file"),
         pytest.param(edited("c1/00.dcm", ImageOrientationPatient=[1, 0, 0, 0, 0.9, 0]), "not two orthogonal unit",
                      marks=pytest.mark.hazard("H11"), id="cosines"),
-        pytest.param(plan("recovery: exponential"), "no recovery model", marks=pytest.mark.hazard("H13"), id="recovery"),
+        pytest.param(plan("recovery: exponential"), "is not a recovery model", marks=pytest.mark.hazard("H13"), id="recovery"),
         pytest.param(edited("c1/00.dcm", DoseUnits="RELATIVE"), "Dose Units .* is RELATIVE", marks=pytest.mark.hazard("H16"), id="relative dose"),
         pytest.param(limits("D2cc", "V20Gy"), "limits.yaml:2.*a volume", marks=pytest.mark.hazard("H17"), id="unit of a limit"),
         pytest.param(limits("alpha_beta_gy: 3, ", ""), "needs alpha_beta_gy", marks=pytest.mark.hazard("H06", "H17"), id="limit without alpha/beta"),

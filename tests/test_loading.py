@@ -62,9 +62,6 @@ def test_what_the_case_file_states_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "more", "words"),
     [
-        ("prescription: {dose_gy: 45, fractions: 25}", "", "case.yaml:3: courses[0].prescription: a course without dose files"),
-        ("dicom: c1, per_day: 2, interval_h: 6", "", "case.yaml:3: courses[0].per_day: incomplete repair"),
-        ("dicom: c1", "recovery: jones", 'case.yaml:6: recovery: no recovery model "jones" exists'),
         ("dicom: c1", "registration: [{course: first, method: auto}]", "case.yaml:6: registration[0].method: a case with registration method auto"),
         ("dicom: c1", "registration: [{course: first, method: none}]", "case.yaml:6: registration[0].method: a case with registration method none"),
     ],

@@ -47,7 +47,7 @@ def test_result_of_two_courses() -> None:
     assert found["warnings"] == [{"code": "a_code", "message": "words", "course": "first", "structure": "Rectum"}, {"code": "b_code", "message": "words"}]
     first, second = found["courses"]
     assert first == {
-        "name": "first", "kind": "prior", "fractions": 10, "prescription_gy": None, "dose_max_gy": 30.0, "radiation": "photon",
+        "name": "first", "kind": "prior", "fractions": 10, "prescription_gy": None, "dose_max_gy": 30.0, "radiation": "photon", "grade": "B", "rbe": None, "timing": "one a day",
         "starts": None, "completed": "2021-01-01", "registration": {"method": "same_frame"}, "inputs": [],
         "phases": [{"label": "plan", "fractions": 10, "planned_fractions": 10, "concurrent": False, "prescription_gy": None}],
     }  # fmt: skip
@@ -64,7 +64,8 @@ def test_result_of_two_courses() -> None:
         {
             "structure": "Rectum", "organ": "rectum", "limit_id": "sum", "metric": "Dmax", "quantity": "EQD2", "alpha_beta_gy": 3.0, "scope": "cumulative",
             "course": None, "unit": "Gy", "comparator": "<=", "value_gy": 64.0, "limit_gy": 80.0, "value": 64.0, "limit": 80.0, "caution": None, "margin": 16.0,
-            "is_lower_bound": False, "level": "mandatory", "status": "pass", "reason": None, "source": "test", "doi": "10.1/x", "source_status": "user",
+            "is_lower_bound": False, "bound": "exact", "value_with_recovery": None, "status_without_recovery": None, "clauses": [], "meant_structure": None,
+            "level": "mandatory", "status": "pass", "reason": None, "source": "test", "doi": "10.1/x", "source_status": "user",
             "evidence": "not_stated", "recovery": "not_stated",
         }
     ]  # fmt: skip

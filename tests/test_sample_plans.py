@@ -5,25 +5,33 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from ruamel.yaml import YAML
+
+from reirrad.dicom.course import read_course
+from reirrad.organs import match_organ
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_plans"
-COURSES = {"A-groin-relapse": ("crt-2021", "groin-2023"), "B-para-aortic-nodes": ("crt-2022", "sbrt-2024")}
+COURSES = {
+    "A-groin-relapse": ("crt-2021", "groin-2023"),
+    "B-para-aortic-nodes": ("crt-2022", "sbrt-2024"),
+    "C-field-edge-twice-daily": ("crt-2022", "pelvis-2024", "protons-2024"),
+    "E-intraoperative": ("crt-2021", "preop-2023"),
+}
+CASE_C, CASE_E = SAMPLES / "C-field-edge-twice-daily", SAMPLES / "E-intraoperative"
+RBE = {"protons-2024": 1.1}  # prescriptions of protons have it, their PHYSICAL doses do not
 
 
-@pytest.fixture(scope="module")
-def rebuilt(tmp_path_factory):
+def rebuild(case, out):
     sys.path.insert(0, str(SAMPLES))
     try:
         import make
     finally:
         sys.path.remove(str(SAMPLES))
-    out = tmp_path_factory.mktemp("samples")
-    make.make(out)
-    return out
+    make.make(out, (case,))
 
 
 def files(root):
-    return {path.relative_to(root).as_posix(): path for name in COURSES for path in sorted((root / name).rglob("*")) if path.is_file()}
+    return {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 def assert_same_content(committed, again):
@@ -40,8 +48,10 @@ def assert_same_content(committed, again):
             assert one.value == two.value
 
 
-def test_the_committed_files_are_what_the_script_makes(rebuilt):
-    committed, again = files(SAMPLES), files(rebuilt)
+@pytest.mark.parametrize("case", COURSES)
+def test_the_committed_files_are_what_the_script_makes(case, tmp_path):
+    rebuild(case, tmp_path)
+    committed, again = files(SAMPLES / case), files(tmp_path / case)
     assert list(committed) == list(again)
     for name, path in committed.items():
         if hashlib.sha256(path.read_bytes()).digest() != hashlib.sha256(again[name].read_bytes()).digest():
@@ -83,6 +93,7 @@ def test_the_dose_covers_every_contour_and_fits_the_prescription(case, course):
     assert np.all(every.min(axis=0) - step > start)
     assert np.all(every.max(axis=0) + step < start + step * (np.array(dose.shape[::-1]) - 1))
     prescription = max(float(d.TargetPrescriptionDose) for d in made["RTPLAN"].DoseReferenceSequence)
+    dose *= RBE.get(course, 1.0)
     assert dose.max() < prescription * (1.25 if made["RTPLAN"].FractionGroupSequence[0].NumberOfFractionsPlanned == 5 else 1.07)
     # the edge of each target gets about 95 % of what is prescribed to it, or more
     for target in made["RTPLAN"].DoseReferenceSequence:
@@ -96,12 +107,76 @@ def test_the_dose_covers_every_contour_and_fits_the_prescription(case, course):
     assert dose[:, :2, :].max() == 0
 
 
-def test_both_courses_share_a_frame_but_not_their_images():
-    for case, courses in COURSES.items():
-        first, second = (load(case, course)["RTSTRUCT"] for course in courses)
-        assert first.FrameOfReferenceUID == second.FrameOfReferenceUID
-        assert first.StudyInstanceUID != second.StudyInstanceUID
-        assert roi_points(first)["Bladder"].shape != roi_points(second)["Bladder"].shape
+@pytest.mark.parametrize("case", COURSES)
+def test_the_courses_share_a_frame_but_not_their_images(case):
+    structures = [load(case, course)["RTSTRUCT"] for course in COURSES[case]]
+    assert len({s.FrameOfReferenceUID for s in structures}) == 1
+    assert len({s.StudyInstanceUID for s in structures}) == len(structures)
+    assert len({roi_points(s)["Bladder"].shape for s in structures}) == len(structures)
+
+
+def plain_yaml(path):
+    return YAML(typ="safe").load(path)
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/case*.yaml")), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_case_file_names_courses_that_are_there_and_organs_that_are_known(path):
+    case = plain_yaml(path)
+    assert case["patient_id"] == f"SAMPLE-{path.parent.name[0]}"
+    assert all((path.parent / course["dicom"] / "RTDOSE.dcm").is_file() for course in case["courses"] if "dicom" in course)
+    reference = next(course for course in case["courses"] if course["name"] == case["reference"])
+    roi_names = {roi.ROIName for roi in load(path.parent.name, reference["dicom"])["RTSTRUCT"].StructureSetROISequence}
+    named = case.get("structures", {})
+    assert set(named) <= roi_names
+    # two structures without an organ, in one of the cases, show what is said of them
+    unknown = {name for name in roi_names - set(named) if match_organ(name) is None and name[:3] not in ("GTV", "CTV", "PTV", "BOD")}
+    assert unknown == ({"Spleen", "SpinalCanal"} if path.parent.name[0] == "B" else set())
+
+
+def test_case_c_is_given_twice_a_day_or_with_protons():
+    twice, protons = (plain_yaml(CASE_C / name)["courses"] for name in ("case.yaml", "case-protons.yaml"))
+    assert twice[0] == protons[0]  # the same past
+    assert (twice[1]["per_day"], twice[1]["interval_h"]) == (2, 6)
+    plan = load(CASE_C.name, "pelvis-2024")["RTPLAN"]
+    assert (plan.FractionGroupSequence[0].NumberOfFractionsPlanned, plan.DoseReferenceSequence[0].TargetPrescriptionDose) == (26, 39.0)
+    assert (protons[1]["radiation"], protons[1]["rbe"], protons[1]["let_kev_um"]) == ("proton", 1.1, 2.5)
+    assert plan.PatientSex == "M"
+
+
+def test_protons_of_case_c_are_a_physical_dose_that_ends_behind_the_target():
+    made = load(CASE_C.name, "protons-2024")
+    plan, dose = made["RTPLAN"], made["RTDOSE"]
+    assert (plan.SOPClassUID.name, dose.DoseType) == ("RT Ion Plan Storage", "PHYSICAL")
+    assert dose.ReferencedRTPlanSequence[0].ReferencedSOPClassUID == plan.SOPClassUID
+    protons, photons = (read_course(name, "proposed", CASE_C / name, CASE_C)[0].phases[0] for name in ("protons-2024", "pelvis-2024"))
+    assert (protons.fractions, protons.prescription_gy, protons.components[0].factor) == (25, 45.0, 1.1)
+    grid, other = protons.components[0].dose, photons.components[0].dose
+    # 40.9 Gy at the centre of the target, at (56, 12, 10) mm
+    centre = np.array([[56.0, 12.0, 10.0]])
+    assert grid.at_points(centre, "linear")[0] == pytest.approx(45 / 1.1, rel=0.03)
+    # one field comes from 8 degrees left of straight behind: before her belly, and 70 mm to her right, there is no proton dose at all
+    away = np.array([[56.0, -70.0, 10.0], [-14.0, 12.0, 10.0]])
+    assert grid.at_points(away, "linear").tolist() == [0.0, 0.0]
+    assert np.all(other.at_points(away, "linear") > 1.0)
+    # the steepest fall along the way of that field, 10 % of the dose per mm or more
+    track = centre + np.arange(-5.0, 60.0, 0.5)[:, None] * np.array([[-np.sin(np.radians(172)), np.cos(np.radians(172)), 0.0]])
+    fall = -np.diff(grid.at_points(track, "cubic")) / 0.5
+    assert fall.max() > 0.5 * 0.1 * 45 / 1.1  # half of the dose ends here, the other field ends elsewhere
+
+
+def test_electrons_of_case_e_have_a_dose_for_every_organ_contoured():
+    case = plain_yaml(CASE_E / "case.yaml")
+    prior, before, during = case["courses"]
+    assert (case["reference"], before["name"]) == ("Preop 2023", "Preop 2023")
+    assert (during["kind"], during["radiation"], during["prescription"]) == ("proposed", "electron", {"dose_gy": 12.5, "fractions": 1})
+    assert "dicom" not in during
+    assert prior["completed"] < before["starts"] < during["starts"]
+    names = [roi.ROIName for roi in load(CASE_E.name, "preop-2023")["RTSTRUCT"].StructureSetROISequence]
+    keys = {case["structures"].get(name) or match_organ(name) for name in names} - {None}
+    assert keys == set(during["organ_doses"])
+    assert max(dose["Dmax"] for dose in during["organ_doses"].values()) == 12.5
+    plan = load(CASE_E.name, "preop-2023")["RTPLAN"]
+    assert (plan.FractionGroupSequence[0].NumberOfFractionsPlanned, plan.DoseReferenceSequence[0].TargetPrescriptionDose) == (17, 30.6)
 
 
 def test_skin_is_drawn_as_a_shell_of_5_mm():

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reirrad.schedule import Part, Schedule, ScheduleError, parse_fractions, parse_schedule
+from reirrad.schedule import SYNTAX, Part, Schedule, ScheduleError, parse_fractions, parse_schedule
+from reirrad.scheduleoptions import LowDoseRate, PermanentSources, PulsedDoseRate, SlowFraction
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,18 @@ from reirrad.schedule import Part, Schedule, ScheduleError, parse_fractions, par
         ("45/30 per-day=1", Schedule("45/30 per-day=1", (Part(45.0, 30),))),
         ("100/1", Schedule("100/1", (Part(100.0, 1),))),
         ("60/200", Schedule("60/200", (Part(60.0, 200),))),
+        ("8+8 + 2", Schedule("8+8+2", (Part(8.0, 1), Part(8.0, 1), Part(2.0, 1)))),
+        ("60/30 rbe=1.1 let=2.5", Schedule("60/30 rbe=1.1 let=2.5", (Part(60.0, 30),), rbe=1.1, let_kev_um=2.5)),
+        ("40 rate = 0.55Gy/h", Schedule("40 rate=0.55Gy/h", (Part(40.0, 1),), delivery=LowDoseRate(0.55))),
+        ("20+15 rate=0.5Gy/h", Schedule("20+15 rate=0.5Gy/h", (Part(20.0, 1), Part(15.0, 1)), delivery=LowDoseRate(0.5))),
+        ("36/1 hours=72", Schedule("36/1 hours=72", (Part(36.0, 1),), delivery=LowDoseRate(0.5))),
+        ("36 hours=72", Schedule("36 hours=72", (Part(36.0, 1),), delivery=LowDoseRate(0.5))),
+        ("30/60 pulse=15min every=1h", Schedule("30/60 pulse=15min every=1h", (Part(30.0, 60),), delivery=PulsedDoseRate(0.25, 1.0))),
+        ("30/60 pulse=0.5h every=90min", Schedule("30/60 pulse=0.5h every=90min", (Part(30.0, 60),), delivery=PulsedDoseRate(0.5, 1.5))),
+        ("145 permanent half-life=59.4d", Schedule("145 permanent half-life=59.4d", (Part(145.0, 1),), delivery=PermanentSources(59.4))),
+        ("12.5/1 minutes=30", Schedule("12.5/1 minutes=30", (Part(12.5, 1),), delivery=SlowFraction(30.0))),
+        ("50/25 recovered=0.5", Schedule("50/25 recovered=0.5", (Part(50.0, 25),), recovered=0.5)),
+        ("70/35 days=46", Schedule("70/35 days=46", (Part(70.0, 35),), overall_days=46)),
     ],
 )
 def test_what_is_read(text, expected):
@@ -38,11 +51,44 @@ def test_the_night_is_what_the_day_leaves():
 
 
 @pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("2/1", 0),
+        ("70/35", 34),
+        ("45/30 per-day=2 interval=6h", 14),
+        ("3/3+2/2 per-day=2 interval=6h", 2),
+        ("50/25+16/8", 32),
+        ("36 hours=72", 3),
+        ("40/2 rate=0.5Gy/h", 3),
+        ("30/60 pulse=10min every=1h", 2),
+        ("145 permanent half-life=59.4d", 0),
+        ("12.5/5 minutes=30", 4),
+    ],
+)
+def test_fewest_days(text, days):
+    assert parse_schedule(text).least_days == days
+    assert parse_schedule(f"{text} days={days}").overall_days == days
+    if days:
+        with pytest.raises(ScheduleError, match=f"does not fit into {days - 1} days; .* at least {days}"):
+            parse_schedule(f"{text} days={days - 1}")
+
+
+def test_every_documented_form_is_read():
+    for form, _ in SYNTAX:
+        assert parse_schedule(form.strip('"')).text == form.strip('"')
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("54-30", "is no schedule; needed is total dose in Gy / number of fractions"),
         ("", '"" is no schedule'),
-        ("54", "is no schedule"),
+        ("54", "is no schedule, but a dose alone"),
+        ("54+30", "lists a fraction of 54 Gy, more than 30; .* Write 54/1"),
+        ("50/25+16", "is no schedule"),
+        ("8+8+0", "has no dose"),
+        ("8+8 per-day=2 interval=6h", "more fractions a day than fractions; .* no list of single fractions"),
+        ("-54", "is no schedule"),
         ("54/30.5", "is no schedule"),
         ("-54/30", "is no schedule"),
         ("54/-30", "is no schedule"),
@@ -76,6 +122,49 @@ def test_the_night_is_what_the_day_leaves():
         ("3/1 per-day=2 interval=6h", "more fractions a day than fractions"),
         ("45/30 per-day=2 interval=13h", "leaves 11 h between days"),
         ("45/30 per-day=5 interval=8h", "leaves 0 h between days"),
+        ("45/30 colour=2", 'unknown or twice after the doses, "colour=2"; known are per-day=, .* and permanent'),
+        ("45/30 rbe", 'unknown or twice after the doses, "rbe"'),
+        ("45 permanent=2 half-life=3d", 'unknown .* "permanent=2"'),
+        ("60/30 rbe=0.9", "no usable rbe; needed is a number from 1 to 2"),
+        ("60/30 rbe=2.1", "no usable rbe"),
+        ("60/30 rbe=nan", "no usable rbe"),
+        ("60/30 rbe=-1.1", "no usable rbe"),
+        ("60/30 rbe=1.1 let=-1", "no usable let"),
+        ("60/30 rbe=1.1 let=21", "no usable let; needed is the dose-averaged LET of protons from 0 to 20"),
+        ("60/30 let=2.5", "let without rbe; needed is the physical dose with the constant RBE"),
+        ("60/30 rbe=1.1 let=2.5 minutes=30", "let together with minutes"),
+        ("40 rate=0.5Gy/h rbe=1.1", "rbe together with rate"),
+        ("145 permanent half-life=59.4d rbe=1.1", "rbe together with permanent"),
+        ("40 rate=55Gy/h", "dose rate of 55 Gy/h; needed is a rate from 0.01 to 12 Gy/h. Give it in Gy, not cGy"),
+        ("40/30 rate=0.55Gy/h", "has 30 applications at low dose rate; needed are at most 6"),
+        ("40 rate=0.55", "no usable rate"),
+        ("40 rate=55cGy/h", "no usable rate"),
+        ("40 rate=0Gy/h", "no usable rate"),
+        ("40 hours=0", "no usable hours"),
+        ("40 hours=1", "dose rate of 40 Gy/h"),
+        ("40/2 hours=36", "hours for more than one application; needed are hours of a single one, or the dose rate"),
+        ("40 hours=72 rate=0.5Gy/h", r"mixes several ways of delivery \(rate, hours\); needed is one"),
+        ("400 hours=72", "is 400 Gy per fraction, more than 300"),
+        ("30/60 pulse=10min", "pulse or every without the other; needed are both, as in pulse=10min every=1h"),
+        ("30/60 every=1h", "pulse or every without the other"),
+        ("30/60 pulse=61min every=1h", "pulses longer than the time between their starts"),
+        ("30/60 pulse=0min every=1h", "no usable pulse"),
+        ("30/60 pulse=10 every=1h", "no usable pulse"),
+        ("30/1 pulse=10min every=1h", "has one pulse; needed is total dose / number of pulses"),
+        ("30 pulse=10min every=1h", "a dose alone"),
+        ("145 permanent", "permanent or half-life without the other"),
+        ("145 half-life=59.4d", "permanent or half-life without the other"),
+        ("145 permanent half-life=0d", "no usable half-life"),
+        ("145/2 permanent half-life=59.4d", "an implant in several fractions"),
+        ("145 permanent half-life=59.4d recovered=0.5", "discounts a permanent implant"),
+        ("12.5/1 minutes=0", "no usable minutes"),
+        ("12.5/5 minutes=30 per-day=2 interval=6h", r"mixes several ways of delivery \(per-day, minutes\)"),
+        ("50/25 recovered=1.1", "no usable recovered; needed is a part from 0 to 1"),
+        ("50/25 recovered=-0.1", "no usable recovered"),
+        ("50/25 recovered=50%", "no usable recovered"),
+        ("70/35 days=46.5", "no usable days"),
+        ("70/35 days=46.0", "no usable days"),
+        ("70/35 days=401", "no usable days"),
     ],
 )
 def test_refusals_name_what_was_found(text, words):

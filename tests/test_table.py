@@ -51,7 +51,7 @@ def test_prescription_and_phases_are_shown_when_known() -> None:
     phases = (Phase("a", (Component(even_dose(45)),), 25, 25, 45.0), Phase("b", (Component(even_dose(9)),), 5, 5, 9.0, concurrent=True))
     text = shown(case(course("c", "prior", 1, 1, phases=phases), course("d", "proposed", 20, 5)))
     assert "  prior    c: 54 Gy in 25 + 5 concurrent fractions, photon" in text
-    assert "interval" not in text
+    assert line(text, "interval") == "  interval not known; recovery: none assumed"
 
 
 def test_status_words_and_reasons() -> None:

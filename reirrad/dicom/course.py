@@ -49,6 +49,7 @@ def read_course(
     completed: dt.date | None = None,
     starts: dt.date | None = None,
     patient_id: str | None = None,
+    is_slow: bool = False,
 ) -> tuple[Course, Identity]:
     """Read everything of one course.
 
@@ -62,6 +63,8 @@ def read_course(
         Case folder, outside which nothing is read.
     fractions, phases, radiation, rbe, completed, starts, patient_id : optional
         As the case file states them.
+    is_slow : bool
+        Whether the case file states how slowly the dose is given: low or pulsed dose rate, or a permanent implant.
 
     Returns
     -------
@@ -94,6 +97,7 @@ def read_course(
         drafts = [d for group in chosen for d in group.drafts]
         notices += [n for group in chosen for n in group.notices]
         used_plans = _note_plans(plans, drafts, headers, ledger, notices, name)
+        _check_dose_rate(used_plans, is_slow, name)
         radiation = _radiation(radiation, used_plans, name)
         frame_uid = _dose_frame(drafts)
         structure_set = _structure_set(found.of("RTSTRUCT"), used_plans, frame_uid, ledger, notices, name)
@@ -124,6 +128,7 @@ def read_course(
             first_day=starts or (days[0] if days else None),
             last_day=completed or (days[-1] if days else None),
             radiation=radiation,
+            rbe=factor if radiation == "proton" and not _is_effective(drafts) else None,
             inputs=ledger.entries(),
             notices=tuple(notices),
         )
@@ -169,11 +174,6 @@ def _note_plans(
         if plan.intent in NOT_TREATMENT:
             message = f"The plan {plan.title} has the Plan Intent {plan.intent}: check that it was made to treat the patient."
             notices.append(Notice("plan_intent", message, course=course))
-        if plan.brachy_type in SLOW_BRACHY:
-            raise DicomError(
-                f"The plan {plan.title} of course '{printable(course)}' is {plan.brachy_type} brachytherapy (Brachy Treatment Type), whose effect depends on "
-                "the dose rate; this version computes high-dose-rate fractions only. Leave the course out only if its dose does not matter."
-            )
     referenced = {p.plan_uid for h in headers for p in h.plans}
     for plan in plans.values():
         if plan.uid not in used:
@@ -182,6 +182,21 @@ def _note_plans(
             message = f"The plan {plan.title} ({plan.record.name}) has no dose in the folder and does not count. If it was delivered, dose is missing."
             notices.append(Notice("plan_without_dose", message, course=course))
     return list(used.values())
+
+
+def _check_dose_rate(plans: list[PlanRecord], is_slow: bool, course: str) -> None:
+    """What the plans say of the dose rate and what the case file says must agree: the effect depends on it."""
+    for plan in plans:
+        if plan.brachy_type in SLOW_BRACHY and not is_slow:
+            raise DicomError(
+                f"The plan {plan.title} of course '{printable(course)}' is {plan.brachy_type} brachytherapy (Brachy Treatment Type), whose effect depends on "
+                "the dose rate. State it under delivery: in the case file, for example {pattern: low_dose_rate, hours: 60}."
+            )
+        if plan.brachy_type == "HDR" and is_slow:
+            raise DicomError(
+                f"The plan {plan.title} of course '{printable(course)}' is HDR brachytherapy (Brachy Treatment Type), but the case file states a slow "
+                "delivery. Correct the one that is wrong."
+            )
 
 
 def _radiation(stated: str | None, plans: list[PlanRecord], course: str) -> str:
@@ -250,6 +265,10 @@ def _structure_set(
         )
     notices += [Notice(n.code, n.message, course, n.structure) for n in structure_set.notices]
     return structure_set
+
+
+def _is_effective(drafts: list[Draft]) -> bool:
+    return any(h.dose_type == "EFFECTIVE" for d in drafts for p in d.parts for h in p.source)
 
 
 def _rbe_factor(drafts: list[Draft], radiation: str, rbe: float | None, notices: list[Notice], course: str) -> float:

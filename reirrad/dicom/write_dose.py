@@ -25,6 +25,7 @@ def rt_dose(
     dose: DoseGrid,
     plan_uid: UID | None = None,
     *,
+    plan_class: UID = RTPlanStorage,
     step_gy: float | None = None,
     bits: Literal[16, 32] = 32,
     dose_type: Literal["PHYSICAL", "EFFECTIVE"] = "PHYSICAL",
@@ -39,6 +40,8 @@ def rt_dose(
         Evenly spaced along u and v; planes may be uneven.
     plan_uid : UID, optional
         Plan the dose belongs to; default the plan of the study.
+    plan_class : UID
+        SOP class of that plan.
     step_gy : float, optional
         Dose of one stored unit (Dose Grid Scaling); default the finest that the largest dose allows.
     summation : str
@@ -79,7 +82,7 @@ def rt_dose(
     ds.TissueHeterogeneityCorrection = "IMAGE"
     if comment:
         ds.DoseComment = comment
-    ds.ReferencedRTPlanSequence = [reference(RTPlanStorage, plan_uid or study.uid("RTPLAN"))]
+    ds.ReferencedRTPlanSequence = [reference(plan_class, plan_uid or study.uid("RTPLAN"))]
     ds.PixelData = stored.astype(f"<u{bits // 8}").tobytes()
     ds["PixelData"].VR = "OW"
     return ds

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.uid import RTPlanStorage, RTStructureSetStorage
+from pydicom.uid import UID, RTPlanStorage, RTStructureSetStorage
 
 from reirrad.dicom.write import Study, ds_text, ds_texts, new_dataset, reference
 
-__all__ = ["Arc", "rt_plan"]
+__all__ = ["Arc", "plan_dataset", "rt_plan"]
 
 DEGREES_PER_CONTROL_POINT = 10.0
 # 60 leaf pairs: 40 of 5 mm in the middle, 10 of 10 mm on each side.
@@ -69,7 +69,22 @@ def rt_plan(
     reviewer : str
         Who approved the plan on the day of the study; without one it is unapproved.
     """
-    ds = new_dataset(study, RTPlanStorage, "RTPLAN", study.uid("RTPLAN"), "Plan", "110000")
+    ds = plan_dataset(study, RTPlanStorage, label, prescription_gy, fractions, len(arcs), targets, reviewer)
+    ds.BeamSequence = [_beam(k, arc, isocentre_mm) for k, arc in enumerate(arcs, 1)]
+    return ds
+
+
+def plan_dataset(
+    study: Study, sop_class: UID, label: str, prescription_gy: float, fractions: int, n_beams: int, targets: dict[str, float], reviewer: str
+) -> Dataset:
+    """Return what plans of photons and of protons have in common: everything but the beams.
+
+    Parameters
+    ----------
+    label, prescription_gy, fractions, targets, reviewer
+        As `rt_plan` takes them.
+    """
+    ds = new_dataset(study, sop_class, "RTPLAN", study.uid("RTPLAN"), "Plan", "110000")
     ds.InstanceNumber = 1
     ds.RTPlanLabel, ds.RTPlanName = label, label
     ds.RTPlanDate, ds.RTPlanTime = study.day, "110000"
@@ -78,18 +93,17 @@ def rt_plan(
     ds.DoseReferenceSequence = [_dose_reference(study, k, name, dose) for k, (name, dose) in enumerate(targets.items(), 1)]
     group = Dataset()
     group.FractionGroupNumber, group.NumberOfFractionsPlanned = 1, fractions
-    group.NumberOfBeams, group.NumberOfBrachyApplicationSetups = len(arcs), 0
+    group.NumberOfBeams, group.NumberOfBrachyApplicationSetups = n_beams, 0
     group.ReferencedBeamSequence = []
-    for k in range(1, len(arcs) + 1):
+    for k in range(1, n_beams + 1):
         item = Dataset()
-        item.BeamDose, item.BeamMeterset = ds_text(prescription_gy / fractions / len(arcs)), ds_text(round(250 * prescription_gy / fractions / len(arcs), 1))
+        item.BeamDose, item.BeamMeterset = ds_text(prescription_gy / fractions / n_beams), ds_text(round(250 * prescription_gy / fractions / n_beams, 1))
         item.ReferencedBeamNumber = k
         group.ReferencedBeamSequence.append(item)
     ds.FractionGroupSequence = [group]
     setup = Dataset()
     setup.PatientSetupNumber, setup.PatientPosition = 1, study.patient_position
     ds.PatientSetupSequence = [setup]
-    ds.BeamSequence = [_beam(k, arc, isocentre_mm) for k, arc in enumerate(arcs, 1)]
     ds.ApprovalStatus = "APPROVED" if reviewer else "UNAPPROVED"
     if reviewer:
         ds.ReviewDate, ds.ReviewTime, ds.ReviewerName = study.day, "130000", reviewer
