@@ -16,6 +16,8 @@ from reirrad.organsum import OrganSum
 
 __all__ = ["RiskScore", "risk_scores"]
 
+DECIMALS = 2  # a sum that meets a bound of the score but for the arithmetic is on it
+
 
 @dataclass(frozen=True, slots=True)
 class RiskScore:
@@ -49,7 +51,7 @@ def risk_scores(case: Case, organs: Sequence[OrganResult]) -> tuple[RiskScore, .
 def _largest_bed_gy(organ: OrganSum, course: int) -> float:
     """BED of the maximum of a course, or its upper bound; NaN where neither is known."""
     high = organ.value(Metric("max"), "Gy", "BED", alpha_beta_gy(), course).high
-    return math.nan if high is None else high
+    return math.nan if high is None else round(high, DECIMALS)
 
 
 def _day(course: Course) -> dt.date:

@@ -100,17 +100,24 @@ def _triple(statistics: Statistics) -> Text:
     return Text(" / ".join(values))
 
 
-def _sensitivities(assessment: Assessment) -> Table:
-    """What other models make of the cumulative EQD2."""
+def _sensitivities(assessment: Assessment) -> Group:
+    """What other models make of the cumulative EQD2, where they make a difference."""
     table = Table(box=box.SIMPLE_HEAD, title="Other models, not for limits: cumulative EQD2 in Gy: D0.1cc / D2cc / mean", title_justify="left", pad_edge=False)
     table.add_column("Structure", overflow="fold", max_width=28)
     table.add_column("linear-quadratic", justify="right")
     table.add_column("other model", justify="right")
     table.add_column("Model", overflow="fold")
+    same = []
     for organ in assessment.organs:
-        for k, (sensitivity, values) in enumerate(organ.sensitivities):
-            table.add_row(Text(_name(organ.name) if k == 0 else ""), _triple(organ.cumulative), _triple(values), Text(printable(sensitivity.label, 200)))
-    return table
+        main = _triple(organ.cumulative)
+        other = [(s.label, _triple(values)) for s, values in organ.sensitivities]
+        if other and all(shown.plain == main.plain for _, shown in other):
+            same.append(_name(organ.name))
+            continue
+        for k, (label, shown) in enumerate(other):
+            table.add_row(Text(_name(organ.name) if k == 0 else ""), main if k == 0 else "", shown, Text(printable(label, 200)))
+    rest = [Text(f"No difference in: {', '.join(same)}."), Text()] if same else []
+    return Group(table, *rest)
 
 
 def _limits(assessment: Assessment) -> Group:

@@ -300,3 +300,52 @@ def test_notices_of_case_course_and_organ_are_collected_once() -> None:
 def test_verdict(found: list[tuple[str, Any]], verdict: str) -> None:
     findings = tuple(Finding(limit(level=level), "Rectum", None, status) for level, status in found)
     assert Assessment(two_courses(), (), findings, (), ()).verdict == verdict
+
+
+# ------------------------------------------------------------------------------------------------------- both sides of a paired organ
+
+LEFT, RIGHT = box_structure("Kidney_L"), box_structure("Kidney_R", box=(-5.0, 20.0, 15.0, 25.0), number=2)  # 7.5 and 3.75 cc
+
+
+def kidneys(*structures: Structure, cc: float = 10.0) -> list[Finding]:
+    one = limit("CV30Gy", cc, organ="kidney", quantity="physical", scope="course", unit="cc", comparator=">=", combine_sides=True)
+    found = assess(case(course("now", "proposed", 20, 5), organs=[(s, "kidney") for s in structures]), LimitChoice((one,), frozenset(), ()))
+    return list(found.findings)
+
+
+def test_limit_of_both_sides_takes_them_together() -> None:
+    """7.5 + 3.75 cc with 20 Gy: 11.25 cc are spared of 30 Gy, though neither side alone has 10 cc."""
+    (finding,) = kidneys(LEFT, RIGHT)
+    assert (finding.structure, finding.status, finding.value) == ("Kidney_L + Kidney_R", "pass", pytest.approx(11.25))
+    assert kidneys(LEFT, RIGHT, cc=12.0)[0].status == "exceed"
+
+
+def test_one_structure_may_be_both_sides() -> None:
+    both = box_structure("Kidneys")
+    assert [(f.structure, f.value) for f in kidneys(both, cc=5.0)] == [("Kidneys", pytest.approx(7.5))]
+    assert [f.structure for f in kidneys(LEFT, RIGHT, both)] == ["Kidneys"]
+
+
+@pytest.mark.hazard("H15")
+def test_one_side_alone_is_not_both() -> None:
+    (finding,) = kidneys(LEFT, cc=1.0)
+    assert (finding.structure, finding.status) == ("Kidney_L", "not_evaluable")
+    assert finding.reason == "the limit is for both sides together; needed is one structure of each side, or one of both"
+    assert kidneys(LEFT, box_structure("Kidney_R", planes=()), cc=1.0)[0].status == "not_evaluable"
+
+
+def test_limit_of_one_course_is_held_against_each_proposed_course() -> None:
+    one = limit("Dmax", 21.0, quantity="physical", scope="course")
+    found = assess(
+        case(course("then", "prior", 40, 20), course("now", "proposed", 20, 5), course("boost", "proposed", 22, 5), reference=1),
+        LimitChoice((one,), frozenset(), ()),
+    )
+    assert [(f.course, f.status) for f in found.findings] == [(1, "caution"), (2, "exceed")]
+    assert found.case.proposed_courses == (1, 2)
+
+
+def test_publications_that_disagree_about_an_organ_with_a_finding() -> None:
+    found = assess(
+        case(course("now", "proposed", 20, 5), organs=[(box_structure("Bladder"), "bladder")]), LimitChoice((limit(organ="bladder"),), frozenset(), ())
+    )
+    assert {"bladder"} <= {o for d in found.disagreements for o in d.organs}

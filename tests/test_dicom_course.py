@@ -281,6 +281,22 @@ def test_brachy_dose_beside_a_source_is_high(tmp_path: Path) -> None:
     assert (found.radiation, codes(found)) == ("brachy", set())
 
 
+def test_slow_brachytherapy_is_read_when_the_case_file_says_how_slow(tmp_path: Path) -> None:
+    found = read(tmp_path, dose(), plan(BrachyTreatmentType="PDR"), is_slow=True)
+    assert max_gy(found) == 20.0
+
+
+def test_high_dose_rate_that_is_said_to_be_slow(tmp_path: Path) -> None:
+    with pytest.raises(DicomError, match=r"is HDR brachytherapy .* but the case file states a slow delivery"):
+        read(tmp_path, dose(), plan(BrachyTreatmentType="HDR"), is_slow=True)
+
+
+@pytest.mark.parametrize(("kind", "rbe", "held"), [("PHYSICAL", None, 1.1), ("PHYSICAL", 1.2, 1.2), ("EFFECTIVE", None, None)])
+def test_rbe_that_a_proton_dose_holds(tmp_path: Path, kind: str, rbe: float | None, held: float | None) -> None:
+    assert read(tmp_path, dose(DoseType=kind), plan(radiation="PROTON"), rbe=rbe).rbe == held
+    assert read(tmp_path / "photon", dose(), plan()).rbe is None
+
+
 def test_grid_that_ends_in_dose(tmp_path: Path) -> None:
     values = np.zeros((4, 5, 6))
     values[1:3, 1:4, 1:5] = 2000

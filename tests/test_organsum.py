@@ -122,3 +122,8 @@ def test_metric_without_a_volume_in_a_sum_with_paper() -> None:
 
 def test_metric_in_cc_with_paper() -> None:
     assert eqd2(OrganSum(POINTS, {0: PaperDose.uniform(20.0, 10)}, NAMES), "D0.5cc").high == pytest.approx(80)
+
+
+def test_course_on_paper_in_a_structure_smaller_than_the_metric() -> None:
+    with pytest.raises(Undefined, match="4 cc, less than the 5 cc"):
+        eqd2(OrganSum(POINTS, {0: PaperDose.uniform(20.0, 10)}, NAMES), "D5cc", course=0)

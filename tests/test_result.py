@@ -10,9 +10,10 @@ from jsonschema import Draft202012Validator
 
 import reirrad
 from reirrad.assessment import Assessment, LimitChoice, assess
-from reirrad.course import Component, Phase
+from reirrad.course import Component, Course, Phase
 from reirrad.errors import Notice
 from reirrad.evaluation import Finding
+from reirrad.limit import Clause
 from reirrad.result import SCHEMA_VERSION, as_json, exit_status, result_schema, to_dict
 from reirrad.structures import Structure
 
@@ -47,7 +48,8 @@ def test_result_of_two_courses() -> None:
     assert found["warnings"] == [{"code": "a_code", "message": "words", "course": "first", "structure": "Rectum"}, {"code": "b_code", "message": "words"}]
     first, second = found["courses"]
     assert first == {
-        "name": "first", "kind": "prior", "fractions": 10, "prescription_gy": None, "dose_max_gy": 30.0, "radiation": "photon", "grade": "B", "rbe": None, "timing": "one a day",
+        "name": "first", "kind": "prior", "fractions": 10, "prescription_gy": None, "dose_max_gy": 30.0, "radiation": "photon", "grade": "B", "rbe": None,
+        "timing": "one a day",
         "starts": None, "completed": "2021-01-01", "registration": {"method": "same_frame"}, "inputs": [],
         "phases": [{"label": "plan", "fractions": 10, "planned_fractions": 10, "concurrent": False, "prescription_gy": None}],
     }  # fmt: skip
@@ -158,3 +160,32 @@ def test_text_of_a_result_never_holds_nan() -> None:
 def test_exit_status(found: list[tuple[str, Any]], status: int) -> None:
     findings = tuple(Finding(limit(level=level), "Rectum", None, state) for level, state in found)
     assert exit_status(Assessment(two_courses(), (), findings, (), ())) == status
+
+
+def test_scores_and_disagreements_go_with_the_result() -> None:
+    """BED at alpha/beta 2: 75 and 60, together 135: 2 points of Nieder."""
+    cord = [(box_structure("SpinalCord"), "spinal_cord")]
+    found = document(two_courses(organs=cord), limit(organ="spinal_cord"))
+    (score,) = found["risk_scores"]
+    assert (score["structure"], score["points"], score["group"], score["cumulative_bed_gy"]) == ("SpinalCord", [2.0, 2.0], ["low"], 135.0)
+    assert any("spinal_cord" in d["organs"] and len(d["values"]) >= 2 for d in found["disagreements"])
+    unknown = case(Course("lost", "prior", (), "", is_unknown=True), course("now", "proposed", 20, 5), organs=cord)
+    (score,) = document(unknown)["risk_scores"]
+    assert (score["points"], score["reason"]) == (None, "the largest dose of a course in this structure is not known")
+
+
+def test_clauses_go_with_their_rule() -> None:
+    rule = limit("Dmax", 80.0, clauses=(Clause("interval", ">=", 5.0, "months"),))
+    (found,) = document(two_courses(), rule)["evaluations"]
+    assert found["clauses"] == [
+        {
+            "what": "interval",
+            "words": "interval >= 5 months",
+            "value": 11.9918,
+            "comparator": ">=",
+            "limit": 5.0,
+            "unit": "months",
+            "status": "pass",
+            "reason": None,
+        }
+    ]

@@ -10,8 +10,12 @@ from case_factory import box_structure, case, course, even_dose, limit, two_cour
 from rich.console import Console
 
 from reirrad.assessment import LimitChoice, assess
-from reirrad.course import Component, Phase
+from reirrad.course import Component, Course, Phase, RecoveryChoice
 from reirrad.errors import Notice
+from reirrad.highdose import HighDose
+from reirrad.limit import Clause
+from reirrad.papercourse import Paper
+from reirrad.recovery import custom
 from reirrad.structures import Structure
 from reirrad.table import NOTE, render
 
@@ -146,3 +150,75 @@ def test_hostile_names_are_shown_as_plain_text(name: str, seen: str) -> None:
 def test_colours_come_with_words() -> None:
     text = shown(two_courses(), limit("Dmax", 60.0), colour=True)
     assert "\x1b[1;31m✗ EXCEED" in text
+
+
+# ------------------------------------------------------------------------------------------------------- recovery, paper, rules, scores
+
+
+def test_sums_without_and_with_recovery_stand_side_by_side() -> None:
+    """36 Gy a year before, of which a quarter is forgotten: 27 + 28."""
+    chosen = {"rectum": RecoveryChoice(custom([(6, 0.25)], "board"), "board")}
+    one = two_courses(recovery=chosen, organs=[(box_structure(), "rectum"), (box_structure("Bladder"), "bladder")])
+    text = shown(one, limit("D2cc", 60.0, recovery="discounted"), limit("Dmax", 80.0, organ="bladder"))
+    assert "recovery: custom (a model; sums without it stand beside)" in line(text, "interval")
+    assert "with recovery" in text
+    assert line(text, "Rectum", "30.0 / 30.0").rstrip().endswith("64.0 / 64.0 / 64.0   55.0 / 55.0 / 55.0")
+    assert line(text, "Bladder", "30.0 / 30.0").rstrip().endswith("64.0 / 64.0 / 64.0                    –")
+    row = re.split(" {2,}", line(text, "D2cc EQD2").strip())
+    assert row[2:6] == ["64.0", "55.0", "<= 60 Gy", "+5.0"]
+    assert row[6].startswith("! caution")
+    assert "only with recovery: without it the value is 64.00 Gy (exceed)" in text
+
+
+def test_bounds_of_a_course_on_paper() -> None:
+    letter = Course("letter", "prior", (), "", paper=Paper(45, 25, 25))
+    lost = Course("lost", "prior", (), "", is_unknown=True)
+    once = Course("ioert", "proposed", (), "", paper=Paper(10, 1, 1), radiation="electron")
+    now = course("now", "proposed", 20, 5)
+    text = shown(case(letter, once, now), limit("D2cc", 200.0), limit("Dmax", 50.0, scope="course", quantity="physical", id="one"))
+    assert "  prior    letter: 45 Gy in 25 fractions, photon, on paper (grade D)" in text
+    assert "  proposed ioert: 10 Gy in 1 fraction, electron, on paper (grade D)" in text
+    assert "≤45.0 / ≤45.0 / –" in line(text, "Rectum", "≤45.0")
+    assert line(text, "Dmax physical, now")
+    assert line(text, "Dmax physical, ioert", "≤ 10.0")
+    text = shown(case(lost, now), limit("D2cc", 20.0))
+    assert "  prior    lost: dose not known, photon, on paper (grade E)" in text
+    assert "≥ 28.0" in line(text, "D2cc EQD2")
+
+
+def test_clauses_of_a_rule_have_lines_of_their_own() -> None:
+    clauses = (Clause("this_course", "<=", 25.0, "Gy"), Clause("interval", ">=", 5.0, "months"), Clause("ratio", "<=", 0.5, ""))
+    for chosen in ({}, {"rectum": RecoveryChoice(custom([(6, 0.25)], "board"), "board")}):
+        text = shown(two_courses(recovery=chosen), limit("Dmax", 80.0, clauses=clauses, structure="wall of it"))
+        assert "Dmax of the wall of it EQD2" in text
+        assert line(text, 'and Dmax of "second" <= 25 Gy', "28", "✗ EXCEED")
+        assert line(text, "and interval >= 5 months", "12", "✓ pass")
+        assert line(text, 'and Dmax of "second" / all courses <= 0.5', "0.438", "✓ pass")
+    lost = Course("lost", "prior", (), "", is_unknown=True)
+    text = shown(case(lost, course("now", "proposed", 20, 5)), limit("Dmax", 80.0, clauses=(clauses[1],)))
+    assert "? not evaluable" in line(text, "and interval >= 5 months", "–")
+
+
+def test_other_models_only_where_they_differ() -> None:
+    """4 Gy and 2.5 Gy fractions at a transition of 3.5 Gy: only in the structure with alpha/beta 3 (rectum, bladder alike); none at 5 Gy."""
+    text = shown(two_courses(sensitivities=(HighDose("lq-l", transition_gy=3.5),)))
+    assert "Other models, not for limits" in text
+    assert "LQ-L, transition 3.5 Gy" in text
+    assert "No difference" not in text
+    text = shown(two_courses(sensitivities=(HighDose("lq-l", transition_gy=5.0),)))
+    assert "No difference in: Rectum." in text
+
+
+def test_score_of_a_cord_and_disagreements() -> None:
+    cord = [(box_structure("SpinalCord"), "spinal_cord")]
+    text = shown(two_courses(organs=cord), limit("Dmax", 200.0, organ="spinal_cord"))
+    # BED at alpha/beta 2: 30 (1 + 3 / 2) = 75 and 20 (1 + 4 / 2) = 60, together 135: 2 points
+    assert "Nieder myelopathy score of SpinalCord: 2 points, low risk (3 % (1 case) observed); from the maximum of each course, no recovery" in text
+    assert "Publications disagree about: " in text
+    unknown = case(course("then", "prior", 30, 10), course("now", "proposed", 20, 5), organs=cord)
+    text = shown(unknown)
+    assert "Nieder myelopathy score of SpinalCord: 2 to 6.5 points, low risk" in text
+    assert "! An interval is not known" in text
+    lost = Course("lost", "prior", (), "", is_unknown=True)
+    text = shown(case(lost, course("now", "proposed", 20, 5), organs=cord))
+    assert "Nieder myelopathy score of SpinalCord: not evaluable, the largest dose of a course" in text
