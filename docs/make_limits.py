@@ -16,7 +16,7 @@ from reirrad.accumulation import OrganDose
 from reirrad.constraints import left_out, load_set, set_names
 from reirrad.disagreements import disagreements
 from reirrad.evaluation import Finding, Situation, evaluate
-from reirrad.librarytable import amount, conditions, quantity
+from reirrad.librarytable import amount, conditions, quantity, recovery
 from reirrad.limit import Clause, Limit
 from reirrad.organs import references
 from reirrad.organsum import OrganSum
@@ -135,7 +135,13 @@ at and above the limit; within 5 % of a limit is a caution. Sums are of two cour
 (12 where a limit holds for at most 12). Rows that begin with "and" are further clauses of the limit above them: there the sum is well met.
 Where an entry is by number of fractions, its id ends with it (`-5fx`).
 
-Status VERIFIED: the number was seen in the paper or its abstract. SECONDARY: it was seen quoted elsewhere.
+Recovery, of a limit for all courses: raw, it is for the sum without recovery; built in, it is for the sum without recovery and higher because of it;
+not stated, the source does not say. None of them is held against a sum after recovery.
+
+Status VERIFIED: the number was seen in the paper or its abstract. SECONDARY: it was seen quoted elsewhere. A limit that a survey of experts proposed
+without consensus has the evidence expert.
+
+A caution in the column Limit is the careful end of a published range. `reirrad constraints show ID` tells the note and the citation of a limit.
 """
 
 
@@ -158,10 +164,8 @@ def _row(trial: Trial) -> str:
         return _cells(["and", "", "", "", words, "", "", "", "", *statuses])
     organ = f"{limit.organ}{', both sides' if limit.combine_sides else ''}{f' ({limit.structure})' if limit.structure else ''}"
     held = "; ".join(conditions(limit)[len(limit.clauses) :])
-    level, recovery = limit.level, limit.recovery.replace("_", " ")
-    return _cells(
-        [f"`{limit.id}`", organ, quantity(limit), amount(limit), held, level, recovery, f"{limit.evidence}, {limit.status}", limit.reference, *statuses]
-    )
+    known = f"{limit.evidence}, {limit.status}"
+    return _cells([f"`{limit.id}`", organ, quantity(limit), amount(limit), held, limit.level, recovery(limit), known, limit.reference, *statuses])
 
 
 def _cells(cells: list[str]) -> str:
