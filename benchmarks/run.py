@@ -37,9 +37,9 @@ def best_of(function: Callable[[], object], times: int = 3) -> float:
 def dose_statistics(course, names: list[str]) -> None:
     """reirrad, as in a check: structures to points, dose at them, volume, Dmax, Dmean, D0.03cc, D0.1cc, D1cc, D2cc, two structures at a time."""
     from reirrad.accumulation import accumulate
-    from reirrad.assessment import statistics
     from reirrad.planes import slabs_of
     from reirrad.points import organ_points
+    from reirrad.statistics import statistics
 
     def one(structure) -> None:
         slabs = slabs_of(structure, course.image.normal, course.image.positions_mm, None)
@@ -100,9 +100,10 @@ CHECK = """
 import json, resource, sys, time
 start = time.perf_counter()
 from pathlib import Path
-from reirrad.assessment import assess, statistics
+from reirrad.assessment import assess
 from reirrad.loading import load_case
 from reirrad.result import as_json, to_dict
+from reirrad.statistics import statistics
 begun = time.perf_counter()
 case, limits = load_case(Path(sys.argv[1]))
 read = time.perf_counter()
@@ -115,10 +116,10 @@ again = []
 for _ in range(3):
     t = time.perf_counter()
     for organ in assessment.organs:
-        statistics(organ.dose.eqd2(2.5))
+        statistics(organ.sum.dose.eqd2(2.5))
     again.append(time.perf_counter() - t)
 print(json.dumps({"check_s": done - begun, "with_import_s": done - start, "reading_s": read - begun, "new_alpha_beta_s": min(again), "peak_mb": peak,
-    "dose_grids_mb": grids, "organs": len(assessment.organs), "points": sum(o.dose.volumes_cc.size for o in assessment.organs)}))
+    "dose_grids_mb": grids, "organs": len(assessment.organs), "points": sum(o.sum.dose.volumes_cc.size for o in assessment.organs)}))
 """
 
 

@@ -5,6 +5,7 @@ Every limit is held against a phantom of 1000 cc whose value lies just below, at
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy as np
 from reirrad.accumulation import OrganDose
 from reirrad.constraints import left_out, load_set, set_names
 from reirrad.disagreements import disagreements
-from reirrad.evaluation import Finding, Situation, evaluate
+from reirrad.evaluation import CONVENTIONAL_FRACTIONS, Finding, Situation, evaluate
 from reirrad.librarytable import amount, conditions, quantity, recovery
 from reirrad.limit import Clause, Limit
 from reirrad.organs import references
@@ -68,15 +69,20 @@ def _around(value: float, unit: str) -> tuple[float, float, float]:
 
 def _evaluated(limit: Limit, value: float) -> Finding:
     """The limit on a phantom whose metric has this value."""
-    n = limit.max_fractions or limit.min_fractions or 5
     x = limit.metric.argument
     if limit.unit != "Gy" and x is not None:  # a part of the volume is on the other side of the dose that the metric asks for
         part = value if limit.unit == "cc" else VOLUME_CC * value / 100
         doses = [x - 1, x + 1] if limit.comparator == ">=" else [x + 1, x - 1]
-        return _judged(limit, [(1, n, doses)], [part, VOLUME_CC - part])
+        return _judged(limit, [(1, _fractions(limit, x + 1), doses)], [part, VOLUME_CC - part])
     if limit.quantity == "physical":
-        return _judged(limit, [(1, n, [value])], [VOLUME_CC])
+        return _judged(limit, [(1, _fractions(limit, value), [value])], [VOLUME_CC])
     return _two_courses(limit, value * (1 - SHARE), value * SHARE)
+
+
+def _fractions(limit: Limit, largest_gy: float) -> int:
+    """Fractions of the proposed course; of 2 Gy or less for a limit made for conventional ones."""
+    n = limit.max_fractions or limit.min_fractions or 5
+    return max(n, math.ceil(largest_gy / 2)) if (limit.min_fractions or 0) >= CONVENTIONAL_FRACTIONS else n
 
 
 def _two_courses(limit: Limit, prior_gy: float, proposed_gy: float, months: float | None = None) -> Finding:
@@ -134,6 +140,8 @@ The last three columns show what is found on a phantom of 1000 cc whose value li
 at and above the limit; within 5 % of a limit is a caution. Sums are of two courses, the proposed one with 30 % of the sum, 24 months after the first
 (12 where a limit holds for at most 12). Rows that begin with "and" are further clauses of the limit above them: there the sum is well met.
 Where an entry is by number of fractions, its id ends with it (`-5fx`).
+
+A limit of this course alone was published for tissue without earlier irradiation, except `carotid-hytec-5fx`: it is optimal, and says nothing of the sum.
 
 Recovery, of a limit for all courses: raw, it is for the sum without recovery; built in, it is for the sum without recovery and higher because of it;
 not stated, the source does not say. None of them is held against a sum after recovery.

@@ -152,19 +152,18 @@ def accumulate(points: OrganPoints, courses: tuple[Course, ...], transforms: tup
     finest, dose = points, read(points)
     coarser: list[tuple[Float64, Float32]] = []
     for hot_cc, coarser_than_mm in HOT_LEVELS:
-        if finest.step_mm <= coarser_than_mm:
-            continue
-        here = np.flatnonzero(_is_candidate(dose))
-        where, at_where = finest.points_at(here), dose.take(here, axis=1)
-        upper = at_where + deliver(lambda phase, transform: _spread(where, finest.cell_radius_mm, phase, transform))  # noqa: B023 - used at once
-        hot = np.zeros(finest.column_slab.size, bool)
-        hot[finest.point_column[here[hot_points(at_where, upper, finest.volumes_cc.take(here), hot_cc, fractions, number)]]] = True
-        volume_cc = float(finest.column_area_mm2[hot] @ (finest.slab_high_mm - finest.slab_low_mm)[finest.column_slab[hot]]) / 1000
-        if 0 < volume_cc < REFINED_PART * finest.volume_cc:
-            rest = np.flatnonzero(~hot.take(finest.point_column))
-            coarser.append((finest.volumes_cc.take(rest), dose.take(rest, axis=1)))
-            finest = refined(finest, hot, max((1000 * volume_cc / (N_POINTS_LARGE * ELONGATION)) ** (1 / 3), FINEST_MM))
-            dose = read(finest)
+        if finest.step_mm > coarser_than_mm:
+            here = np.flatnonzero(_is_candidate(dose))
+            where, at_where = finest.points_at(here), dose.take(here, axis=1)
+            upper = at_where + deliver(lambda phase, transform: _spread(where, finest.cell_radius_mm, phase, transform))  # noqa: B023 - used at once
+            hot = np.zeros(finest.column_slab.size, bool)
+            hot[finest.point_column[here[hot_points(at_where, upper, finest.volumes_cc.take(here), hot_cc, fractions, number)]]] = True
+            volume_cc = float(finest.column_area_mm2[hot] @ (finest.slab_high_mm - finest.slab_low_mm)[finest.column_slab[hot]]) / 1000
+            if 0 < volume_cc < REFINED_PART * finest.volume_cc:
+                rest = np.flatnonzero(~hot.take(finest.point_column))
+                coarser.append((finest.volumes_cc.take(rest), dose.take(rest, axis=1)))
+                finest = refined(finest, hot, max((1000 * volume_cc / (N_POINTS_LARGE * ELONGATION)) ** (1 / 3), FINEST_MM))
+                dose = read(finest)
     parts = [*coarser, (finest.volumes_cc, dose)]
     return OrganDose(np.concatenate([v for v, _ in parts]), np.concatenate([d for _, d in parts], axis=1), edge, fractions, number)
 

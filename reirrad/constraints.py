@@ -81,7 +81,7 @@ def load_limits(path: Path, shown_as: str, alpha_beta_gy: Mapping[str, float] | 
     LimitFileError
         With every problem and its line: unknown keys, organs or metrics, values that are not positive, a unit that
         does not fit the metric, alpha/beta missing for EQD2 or BED, an empty source, ids given twice, an optimal
-        limit looser than its mandatory one, an alpha/beta that differs.
+        limit looser than its mandatory one; with `alpha_beta_gy` also an alpha/beta that differs, and a physical dose over all courses.
     """
     document = load_yaml(path, shown_as, LimitFileError)
     entries = document.validate(_File).root
@@ -94,6 +94,11 @@ def load_limits(path: Path, shown_as: str, alpha_beta_gy: Mapping[str, float] | 
             Problem((i, "alpha_beta_gy"), f"{message}; needed is the same value, or own_alpha_beta: true to say that it is meant to differ")
             for i, message in differing
             if not limits[i].own_alpha_beta
+        ]
+        problems += [
+            Problem((i, "quantity"), "physical doses of courses are not summed, so this limit is never evaluable; a cumulative limit needs EQD2 or BED")
+            for i, limit in enumerate(limits)
+            if limit.quantity == "physical" and limit.scope == "cumulative"
         ]
     _refuse_any(document, problems)
     return limits

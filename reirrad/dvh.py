@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reirrad.dose import Float32
 from reirrad.grid import Float64
@@ -107,13 +108,30 @@ class Dvh:
         return f"the structure has {self.volume_cc:.3g} cc, less than the {volume_cc:g} cc of the metric"
 
     def near_maxima_gy(self, volumes_cc: Sequence[float]) -> list[float]:
-        """D_xcc of several volumes, none larger than the organ, for the sorting of one."""
-        doses = self._doses()
-        order = self._sorted_tail(max(volumes_cc))
+        """D_xcc of several volumes, none larger than the organ. Only points with doses near each value are sorted."""
+        dose = self._doses()
+        low, high = float(dose.min()), float(dose.max())
+        if dose.size < 4 * BINS or high <= low:
+            return self._on_curve(volumes_cc, np.arange(dose.size), 0.0)
+        bin_of = np.minimum((dose - low) * (BINS / (high - low)), BINS - 1).astype(np.int16)
+        in_bin = np.bincount(bin_of, self.volumes_cc, BINS)
+        above = np.append(np.cumsum(in_bin[::-1])[::-1], 0.0)  # volume in a bin and all higher ones
+        filled = np.flatnonzero(in_bin)
+        values = []
+        for volume_cc in volumes_cc:
+            # the value lies between points of the lowest bin that is needed to fill the volume, or of the filled bins beside it
+            here = max(int(np.sum(above[filled] > volume_cc)) - 1, 0)
+            least, most = filled[max(here - 1, 0)], filled[min(here + 1, filled.size - 1)]
+            near = np.flatnonzero((bin_of >= least) & (bin_of <= most))
+            values += self._on_curve([volume_cc], near, float(above[most + 1]))
+        return values
+
+    def _on_curve(self, volumes_cc: Sequence[float], which: NDArray[np.intp], hotter_cc: float) -> list[float]:
+        """Dose of the curve at some volumes, from points around them that follow each other on it, and the volume of all hotter points."""
+        order = which[np.argsort(-self.dose_gy[which], kind="stable")]
         volume = self.volumes_cc[order]
-        reached, dose = np.append(0.0, np.cumsum(volume) - volume / 2), np.append(self.max_gy(), doses[order])
-        if order.size == doses.size:
-            reached, dose = np.append(reached, self.volume_cc), np.append(dose, self.min_gy())
+        reached = np.concatenate([[0.0], hotter_cc + np.cumsum(volume) - volume / 2, [self.volume_cc]])
+        dose = np.concatenate([[self.max_gy()], self.dose_gy[order], [self.min_gy()]])
         return [float(d) for d in np.interp(volumes_cc, reached, dose)]
 
     def near_max_percent_gy(self, percent: float) -> float:
@@ -149,18 +167,3 @@ class Dvh:
         if np.isnan(self.dose_gy).any():
             raise Undefined(f"dose is not known in {100 * (1 - self.coverage):.2g} % of the structure")
         return self.dose_gy
-
-    def _sorted_tail(self, volume_cc: float) -> np.ndarray:
-        """Indices of points by falling dose: enough of them to reach past `volume_cc`."""
-        dose = self.dose_gy
-        low, high = float(dose.min()), float(dose.max())
-        if dose.size < 4 * BINS or high <= low:
-            return np.argsort(-dose, kind="stable")
-        bin_of = np.minimum(((dose - low) * (BINS / (high - low))).astype(np.intp), BINS - 1)
-        above = np.cumsum(np.bincount(bin_of, self.volumes_cc, BINS)[::-1])[::-1]
-        reached = np.flatnonzero(above > volume_cc)
-        lowest = max(int(reached[-1]) - 1, 0) if reached.size else 0
-        while lowest > 0 and above[lowest] <= above[lowest + 1]:  # keep at least one point beyond the asked volume
-            lowest -= 1
-        hot = np.flatnonzero(bin_of >= lowest)
-        return hot[np.argsort(-dose[hot], kind="stable")]

@@ -8,6 +8,7 @@ from typing import Literal
 
 from reirrad.dvh import Undefined
 from reirrad.limit import Clause, Limit
+from reirrad.metrics import Metric
 from reirrad.organsum import Bounds, OrganSum
 
 __all__ = ["ClauseFinding", "Finding", "Situation", "Status", "evaluate", "not_evaluable"]
@@ -19,6 +20,9 @@ Bound = Literal["exact", "lower", "upper"]
 NEAR = 0.05
 # Values are compared after rounding to this many decimals (0.1 mGy), so that a limit met exactly is met.
 DECIMALS = 4
+# A physical limit for so many fractions or more was made for conventional ones; with larger fractions than this it is easier than meant.
+CONVENTIONAL_FRACTIONS = 20
+CONVENTIONAL_GY = 2.1
 WORST_FIRST: tuple[Status, ...] = ("exceed", "not_evaluable", "caution", "pass")
 
 
@@ -123,7 +127,7 @@ def evaluate(limit: Limit, structure: str, organ: OrganSum, situation: Situation
     course = situation.proposed if limit.scope == "course" else None
     if reason := _not_applicable(limit, situation):
         return not_evaluable(limit, structure, reason, course)
-    finding = replace(_found(limit, structure, organ, course, None), course=course)
+    finding = _if_conventional(replace(_found(limit, structure, organ, course, None), course=course), organ, n)
     if kept is not None and limit.scope == "cumulative":
         finding = _with_recovery(finding, _found(limit, structure, organ, None, kept))
     return _with_clauses(finding, organ, situation) if limit.clauses else finding
@@ -152,6 +156,19 @@ def _not_applicable(limit: Limit, situation: Situation) -> str | None:
         found = "not known" if months is None else f"{months:.2f}"
         return f"the limit holds for an interval of at most {limit.max_interval_months:g} months; here it is {found}"
     return None
+
+
+def _if_conventional(finding: Finding, organ: OrganSum, n: int | None) -> Finding:
+    """Hold a physical limit published for conventional fractions not for met where the fractions are larger: the same dose then does more."""
+    limit = finding.limit
+    if finding.status != "pass" or limit.quantity != "physical" or (limit.min_fractions or 0) < CONVENTIONAL_FRACTIONS or n is None:
+        return finding
+    largest = organ.value(Metric("max"), "Gy", "physical", None, finding.course).high
+    if largest is not None and largest / n <= CONVENTIONAL_GY:
+        return finding
+    found = "not known" if largest is None else f"up to {largest / n:.2f} Gy"
+    reason = f"the limit was published for fractions of about 2 Gy, and in this structure they are {found}: the same dose does more"
+    return replace(finding, status="caution", reason="; ".join(filter(None, (finding.reason, reason))))
 
 
 def _found(limit: Limit, structure: str, organ: OrganSum, course: int | None, kept: Mapping[int, float] | None) -> Finding:

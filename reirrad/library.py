@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["library"]
 
+# Of limits whose id begins as asked, at most so many are suggested.
+MOST_SUGGESTED = 6
+
 library = typer.Typer(name="constraints", help="The library of limits, and limits files.", no_args_is_help=True, rich_markup_mode=None)
 
 JsonPath = Annotated[
@@ -156,7 +159,11 @@ def _limit(limit_id: str) -> tuple[str, Limit]:
     for statement in left_out():
         if statement.key == limit_id:
             raise LimitFileError(f'"{limit_id}" ({statement.says}; {statement.citation.rstrip(".")}) is no limit of the library. {statement.reason}')
-    hint = did_you_mean(limit_id, found) or "; reirrad constraints list shows them."
+    begun = [f'"{key}"' for key in found if limit_id and key.startswith(limit_id)]
+    if 0 < len(begun) <= MOST_SUGGESTED:
+        hint = f", did you mean {' or '.join(begun)}?"
+    else:
+        hint = ("" if begun else did_you_mean(limit_id, found)) or "; reirrad constraints list shows them."
     raise LimitFileError(f'"{printable(limit_id, 60)}" is not a limit of the library{hint}')
 
 

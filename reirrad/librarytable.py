@@ -14,7 +14,10 @@ from reirrad.disagreements import Disagreement
 from reirrad.errors import printable
 from reirrad.limit import Limit
 
-__all__ = ["amount", "conditions", "quantity", "render_limit", "render_limits", "render_valid"]
+__all__ = ["amount", "conditions", "quantity", "recovery", "render_limit", "render_limits", "render_valid"]
+
+# Below this width a table breaks the ids; each limit stands on lines of its own instead.
+NARROW = 130
 
 SIGNS = {"<=": "≤", "<": "<", ">=": "≥"}
 CLAUSES = {"this_course": "this course", "each_course": "each course", "ratio": "this course over all courses", "interval": "interval"}
@@ -27,22 +30,39 @@ RECOVERY = {
 
 
 def render_limits(limits: Sequence[tuple[str, Limit]], console: Console) -> None:
-    """Print limits, each with its set, one line each."""
+    """Print limits by set: a table, or lines where the terminal is too narrow for one."""
     if not limits:
         console.print(Text("No limit of the library fits."))
         return
-    table = Table(box=box.SIMPLE_HEAD, title=f"{len(limits)} limits", title_justify="left", pad_edge=False)
+    title = "1 limit" if len(limits) == 1 else f"{len(limits)} limits"
+    if console.width < NARROW:
+        console.print(Text(title))
+        _print_lines(limits, console)
+        return
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for name in ("Id", "Organ", "Metric, quantity, dose of", "Limit", "Conditions", "Level", "Recovery", "Status"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "Id")
     above = ""
     for name, limit in limits:
         if name != above:
             table.add_row(Text(f"{name}:", style="bold"))
             above = name
-        organ = limit.organ + (", both sides" if limit.combine_sides else "")
-        cells = (limit.id, organ, quantity(limit), amount(limit), "; ".join(conditions(limit)), limit.level, limit.recovery.replace("_", " "), limit.status)
+        cells = (limit.id, _organ(limit), quantity(limit), amount(limit), "; ".join(conditions(limit)), limit.level, recovery(limit), limit.status)
         table.add_row(*(Text(printable(cell, 200)) for cell in cells))
     console.print(table)
+
+
+def _print_lines(limits: Sequence[tuple[str, Limit]], console: Console) -> None:
+    above = ""
+    for name, limit in limits:
+        if name != above:
+            console.print(Text(f"\n{name}:", style="bold"))
+            above = name
+        kept = f"recovery {recovery(limit)}" if recovery(limit) else ""
+        lines = (f"{_organ(limit)}: {quantity(limit)} {amount(limit)}", "; ".join(filter(None, (*conditions(limit), limit.level, kept, limit.status))))
+        console.print(Text(printable(limit.id, 200)))
+        for line in lines:
+            console.print(Padding(Text(printable(line, 200)), (0, 0, 0, 4)))
 
 
 def render_limit(name: str, limit: Limit, contradicted_by: Iterable[Disagreement], console: Console) -> None:
@@ -57,7 +77,7 @@ def render_limit(name: str, limit: Limit, contradicted_by: Iterable[Disagreement
         "limit": f"{quantity(limit)} {amount(limit)}",
         "conditions": "; ".join(conditions(limit)) or "none",
         "level": limit.level,
-        "recovery": RECOVERY[limit.recovery],
+        "recovery": RECOVERY[limit.recovery] if recovery(limit) else "",
         "evidence": limit.evidence.replace("_", " "),
         "status": limit.status,
         "source": limit.source,
@@ -91,6 +111,11 @@ def quantity(limit: Limit) -> str:
     return f"{limit.metric} {kind}, {'all courses' if limit.scope == 'cumulative' else 'this course'}"
 
 
+def recovery(limit: Limit) -> str:
+    """Which sum a limit is for; nothing for one course, where there is none."""
+    return limit.recovery.replace("_", " ") if limit.scope == "cumulative" else ""
+
+
 def amount(limit: Limit) -> str:
     """Comparator, value and where caution begins."""
     caution = "" if limit.caution is None else f" (caution {limit.caution:g})"
@@ -111,3 +136,7 @@ def conditions(limit: Limit) -> list[str]:
         elif most is not None:
             words.append(f"at most {most:g} {what}")
     return words
+
+
+def _organ(limit: Limit) -> str:
+    return limit.organ + (", both sides" if limit.combine_sides else "")

@@ -122,6 +122,8 @@ def _problems(entry: LimitEntry) -> Iterable[tuple[str, str]]:
         least, most = getattr(entry, low), getattr(entry, high)
         if least is not None and most is not None and least > most:
             yield low, f"{low} is above {high}"
+    if entry.recovery == "built_in" and entry.min_interval_months is None:
+        yield "recovery", "a limit with recovery built in holds only after its interval: needed min_interval_months"
     if entry.combine_sides and entry.organ not in PAIRED:
         yield "combine_sides", f"the organ {entry.organ} has no two sides to be taken together"
     if entry.own_alpha_beta and entry.quantity == "physical":

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from reirrad.coverage import cover, edges_of, signed_area_mm2
 from reirrad.errors import GeometryError, Notice, printable
 from reirrad.grid import Float64
-from reirrad.structures import Contour, Structure
+from reirrad.structures import Structure
 
 __all__ = ["Layer", "Slab", "Slabs", "slabs_of", "usual_step_mm"]
 
@@ -39,7 +40,7 @@ TOUCHING = 0.01  # contours that share less of the smaller one than this only to
 MOST_COMPARISONS = 3e7  # pairs of edges of one plane that are compared: a second of work
 SAME = 0.98  # contours that share more of both than this are one contour drawn twice ...
 WALL_MM = 0.2  # ... unless one lies in the other and leaves a wall thicker than this
-BLOCK = 32  # edges whose bounding box is looked at before they are
+BLOCK = 8  # edges whose bounding box is looked at before they are
 BLOCK_PAIRS = 512  # blocks of edges compared at once
 
 
@@ -121,87 +122,93 @@ def slabs_of(structure: Structure, image_normal: Float64 | None, image_positions
 
     rotation, flat = _flatten(structure, image_normal)
     n_lines = len(flat)
-    flat = [item for item in flat if not _is_line(item[2])]
+    flat = [item for item in flat if not _is_line(item)]
     if not flat:
         raise GeometryError(f'The contours of structure "{name}" lie on a line each and enclose nothing. Draw the structure, or leave it out.')
     if n_lines > len(flat):
         note("contour_without_area", f"{n_lines - len(flat)} contour(s) lie on a line and enclose nothing; left out.")
-    along_image = image_normal is not None and abs(float(rotation[2] @ image_normal)) > 1 - 1e-6
     image_mm = None
-    if along_image and image_positions_mm is not None and image_normal is not None:
+    if image_normal is not None and image_positions_mm is not None and abs(float(rotation[2] @ image_normal)) > 1 - 1e-6:
         image_mm = np.sort(image_positions_mm * np.sign(rotation[2] @ image_normal))
     planes = _group(flat)
     w = np.array([p[0] for p in planes])
 
-    slabs_layers = []
-    dropped = joined = 0
-    for _, contours in planes:
-        layers, n_copies, n_overlaps = _arrange(contours)
-        dropped, joined = dropped + n_copies, joined + n_overlaps
-        slabs_layers.append(layers)
-    if dropped:
+    arranged = [_arrange(outlines) for _, outlines in planes]
+    slabs_layers = [layers for layers, _, _ in arranged]
+    if dropped := sum(n_copies for _, n_copies, _ in arranged):
         note("contour_duplicate", f"{dropped} contour(s) are stored twice; each counts once.")
-    if joined:
+    if joined := sum(n_overlaps for _, _, n_overlaps in arranged):
         note("contour_overlap", f"contours overlap partly on {joined} occasion(s); they are united. Check whether a hole was meant.")
 
     low, high = _faces(w, slabs_layers, image_mm, fallback_step_mm, name, note)
     if image_mm is not None and image_mm.size > 1:
         margin = float(np.max(np.diff(image_mm)))
-        outside = int(np.sum((w < image_mm[0] - margin / 2) | (w > image_mm[-1] + margin / 2)))
-        if outside:
+        if outside := int(np.sum((w < image_mm[0] - margin / 2) | (w > image_mm[-1] + margin / 2))):
             note("contours_outside_ct", f"{outside} of its {w.size} contour planes lie outside the extent of the CT slices found; they are used as drawn.")
     slabs = tuple(Slab(float(a), float(b), float(c), layers) for a, b, c, layers in zip(w, low, high, slabs_layers, strict=True))
     return Slabs(rotation, slabs, tuple(notices))
 
 
-def _flatten(structure: Structure, image_normal: Float64 | None) -> tuple[Float64, list[tuple[float, Contour, Float64]]]:
-    """Find the frame in which every contour is flat: axial, along the image, sagittal, coronal. Contours as (w, contour, (N, 2))."""
+class _Outline(NamedTuple):
+    """A flat contour: its plane, its points (N, 2), their signed area and their box."""
+
+    w_mm: float
+    xor: bool
+    points: Float64
+    area_mm2: float
+    low: Float64
+    high: Float64
+
+
+def _flatten(structure: Structure, image_normal: Float64 | None) -> tuple[Float64, list[_Outline]]:
+    """Find the frame in which every contour is flat: axial, along the image, sagittal, coronal."""
     frames = [np.eye(3)]
     if image_normal is not None:
         u = np.cross(image_normal, np.eye(3)[int(np.abs(image_normal).argmin())])
         u /= np.linalg.norm(u)
         frames.append(np.array([u, np.cross(image_normal, u), image_normal]))
     frames += [np.roll(np.eye(3), 2, axis=0), np.roll(np.eye(3), 1, axis=0)]
+    points = np.concatenate([contour.points_mm for contour in structure.contours])
+    sizes = np.array([len(contour.points_mm) for contour in structure.contours])
+    first = np.cumsum(sizes) - sizes
     for frame in frames:
-        flat = []
-        for contour in structure.contours:
-            local = contour.points_mm @ frame.T if frame is not frames[0] else contour.points_mm
-            w = local[:, 2]
-            if w.max() - w.min() > PLANAR_MM:
-                break
-            flat.append((float(w.mean()), contour, np.ascontiguousarray(local[:, :2])))
-        else:
-            return frame, flat
+        local = points if frame is frames[0] else points @ frame.T
+        lowest, highest = (f.reduceat(local[:, 2], first) for f in (np.minimum, np.maximum))
+        if np.all(highest - lowest <= PLANAR_MM):
+            w_mm = np.where(lowest == highest, lowest, np.add.reduceat(local[:, 2], first) / sizes)
+            return frame, _outlines(structure, w_mm, np.ascontiguousarray(local[:, :2]), first, sizes)
     raise GeometryError(
         f'Structure "{printable(structure.name)}" has contours that do not lie in axial, sagittal or coronal planes nor in the planes of its CT '
         f"(points of one contour leave its plane by more than {PLANAR_MM} mm). Planar contours are needed; redraw or resample the structure."
     )
 
 
-def _group(flat: list[tuple[float, Contour, Float64]]) -> list[tuple[float, list[tuple[Contour, Float64]]]]:
+def _outlines(structure: Structure, w_mm: Float64, uv: Float64, first: NDArray[np.intp], sizes: NDArray[np.intp]) -> list[_Outline]:
+    """Contours with what is known of each, computed for all at once; contour k has the points uv[first[k] : first[k] + sizes[k]]."""
+    x, y = (uv - np.repeat(uv[first], sizes, axis=0)).T  # the first vertex of each becomes the origin, and its products vanish
+    cross = np.append(x[:-1] * y[1:] - x[1:] * y[:-1], 0.0)
+    cross[first + sizes - 1] = 0
+    area = np.add.reduceat(cross, first) / 2
+    low, high = (f.reduceat(uv, first, axis=0) for f in (np.minimum, np.maximum))
+    xors, points = [contour.xor for contour in structure.contours], np.split(uv, first[1:])
+    return list(map(_Outline, w_mm.tolist(), xors, points, area.tolist(), low, high))
+
+
+def _group(flat: list[_Outline]) -> list[tuple[float, list[_Outline]]]:
     """Contours by plane, rising."""
-    flat = sorted(flat, key=lambda item: item[0])
-    step = usual_step_mm(np.array([w for w, _, _ in flat]))
+    flat = sorted(flat, key=lambda item: item.w_mm)
+    step = usual_step_mm(np.array([item.w_mm for item in flat]))
     tolerance = SAME_PLANE * step if step else JITTER_MM
-    planes: list[tuple[float, list[tuple[Contour, Float64]]]] = []
-    members: list[float] = []
-    for w, contour, points in flat:
-        if not planes or w - members[0] > tolerance:
-            members = []
-            planes.append((w, []))
-        members.append(w)
-        planes[-1] = (sum(members) / len(members), planes[-1][1])
-        planes[-1][1].append((contour, points))
-    return planes
+    planes: list[list[_Outline]] = []
+    for item in flat:
+        if not planes or item.w_mm - planes[-1][0].w_mm > tolerance:
+            planes.append([])
+        planes[-1].append(item)
+    return [(sum(item.w_mm for item in plane) / len(plane), plane) for plane in planes]
 
 
 def _faces(
-    w: Float64,
-    layers: list[tuple[Layer, ...]],
-    image_mm: Float64 | None,
-    fallback_step_mm: float | None,
-    name: str,
-    note: Callable[[str, str], None],
+    w: Float64, layers: list[tuple[Layer, ...]], image_mm: Float64 | None, fallback_step_mm: float | None, name: str, note: Callable[[str, str], None]
 ) -> tuple[Float64, Float64]:
     """Lower and upper face of each plane."""
     step = _step_mm(w, image_mm, fallback_step_mm)
@@ -253,28 +260,27 @@ def _boxes_overlap(a: tuple[Layer, ...], b: tuple[Layer, ...]) -> bool:
     return bool(np.all(low_a <= high_b) and np.all(low_b <= high_a))
 
 
-def _arrange(contours: list[tuple[Contour, Float64]]) -> tuple[tuple[Layer, ...], int, int]:
+def _arrange(outlines: list[_Outline]) -> tuple[tuple[Layer, ...], int, int]:
     """Sort the contours of one plane into layers; also the number of copies dropped and of partial overlaps."""
-    polygons = [p for _, p in contours]
-    if len(polygons) == 1:
-        return ((_oriented(polygons[0], outer=True),),), 0, 0
-    xor = any(c.xor for c, _ in contours)
-    inside: list[set[int]] = [set() for _ in polygons]  # the contours around each contour
+    if len(outlines) == 1:
+        return ((_oriented(outlines[0], outer=True),),), 0, 0
+    xor = any(o.xor for o in outlines)
+    inside: list[set[int]] = [set() for _ in outlines]  # the contours around each contour
     overlaps = 0
     copies: set[int] = set()
-    low, high = (np.array([getattr(p, f)(axis=0) for p in polygons]) for f in ("min", "max"))
+    low, high = np.array([o.low for o in outlines]), np.array([o.high for o in outlines])
     meet = np.all((low[:, None] <= high) & (low <= high[:, None]), axis=2)
     pairs = np.argwhere(np.triu(meet, 1))
-    sizes = np.array([len(p) for p in polygons])
+    sizes = np.array([len(o.points) for o in outlines])
     if float(np.sum(sizes[pairs[:, 0]] * sizes[pairs[:, 1]])) > MOST_COMPARISONS:
         raise GeometryError(
-            f"One plane holds {len(polygons)} contours of up to {sizes.max()} points that lie within or across each other; too many to tell what is a hole. "
+            f"One plane holds {len(outlines)} contours of up to {sizes.max()} points that lie within or across each other; too many to tell what is a hole. "
             "Redraw or clean up the structure, or leave it out."
         )
     for i, j in pairs.tolist():
         if i in copies or j in copies:
             continue
-        relation = _relation(polygons[i], polygons[j])
+        relation = _relation(outlines[i], outlines[j])
         if relation == "inside":
             inside[i].add(j)
         elif relation == "around":
@@ -283,9 +289,9 @@ def _arrange(contours: list[tuple[Contour, Float64]]) -> tuple[tuple[Layer, ...]
             copies.add(j)
         elif relation == "overlap":
             overlaps += 1
-    kept = [k for k in range(len(polygons)) if k not in copies]
+    kept = [k for k in range(len(outlines)) if k not in copies]
     inside = [around - copies for around in inside]
-    signed = {k: _oriented(polygons[k], len(inside[k]) % 2 == 0) for k in kept}
+    signed = {k: _oriented(outlines[k], len(inside[k]) % 2 == 0) for k in kept}
     if xor or not overlaps:
         return (tuple(signed.values()),), len(copies), 0
     root = {k: min(inside[k] & set(kept), key=lambda j: -len(inside[j]), default=k) for k in kept}
@@ -295,8 +301,8 @@ def _arrange(contours: list[tuple[Contour, Float64]]) -> tuple[tuple[Layer, ...]
     return layers, len(copies), overlaps
 
 
-def _oriented(polygon: Float64, outer: bool) -> Float64:
-    return polygon if (signed_area_mm2(polygon) > 0) == outer else polygon[::-1]
+def _oriented(outline: _Outline, outer: bool) -> Float64:
+    return outline.points if (outline.area_mm2 > 0) == outer else outline.points[::-1]
 
 
 def _same_points(p: Float64, q: Float64) -> bool:
@@ -307,12 +313,13 @@ def _same_points(p: Float64, q: Float64) -> bool:
     return bool(np.abs(a - b).max() <= 0.002)
 
 
-def _relation(p: Float64, q: Float64) -> str:
-    """How polygon p lies to q, whose bounding box it meets: apart, inside, around, overlap, same."""
+def _relation(one: _Outline, other: _Outline) -> str:
+    """How a contour lies to another, whose bounding box it meets: apart, inside, around, overlap, same."""
+    p, q = one.points, other.points
     if _same_points(p, q):
         return "same"
     if _cross(p, q):
-        area_p, area_q, shared = _shared_area(p, q)
+        area_p, area_q, shared = _shared_area(one, other)
         smaller, larger = sorted((area_p, area_q))
         if shared < TOUCHING * smaller:
             return "apart"
@@ -321,9 +328,9 @@ def _relation(p: Float64, q: Float64) -> str:
         if shared < SAME * smaller:
             return "overlap"
         return "inside" if area_p < area_q else "around"
-    if _inside(p, q):
+    if _inside(one, other):
         return "inside"
-    return "around" if _inside(q, p) else "apart"
+    return "around" if _inside(other, one) else "apart"
 
 
 def _is_wall(between: float, beyond: float, outer: Float64) -> bool:
@@ -332,18 +339,18 @@ def _is_wall(between: float, beyond: float, outer: Float64) -> bool:
     return between > WALL_MM * length and beyond < 0.1 * between
 
 
-def _is_line(p: Float64) -> bool:
+def _is_line(outline: _Outline) -> bool:
     """Whether all vertices lie on one line."""
-    if abs(signed_area_mm2(p)) > LINE_MM:
+    if abs(outline.area_mm2) > LINE_MM:
         return False
-    d = p - p[0]
+    d = outline.points - outline.points[0]
     u, v = d[np.argmax(np.sum(d**2, axis=1))]
     return bool(np.abs(d[:, 0] * v - d[:, 1] * u).max() <= LINE_MM * np.hypot(u, v))
 
 
 def _cross(p: Float64, q: Float64) -> bool:
     """Whether any edge of p meets any edge of q. Looked for only where blocks of edges have bounding boxes that meet."""
-    (a, b), (c, d) = ((x, np.roll(x, -1, axis=0)) for x in (p, q))
+    (a, b), (c, d) = ((x, np.concatenate([x[1:], x[:1]])) for x in (p, q))
     (low_p, high_p), (low_q, high_q) = _block_boxes(a, b), _block_boxes(c, d)
     of_p, of_q = np.nonzero(np.all((low_p[:, None] <= high_q) & (low_q <= high_p[:, None]), axis=2))
     within = np.arange(BLOCK)
@@ -367,11 +374,12 @@ def _turn(o: Float64, s: Float64, t: Float64) -> Float64:
     return np.asarray((s[..., 0] - o[..., 0]) * (t[..., 1] - o[..., 1]) - (s[..., 1] - o[..., 1]) * (t[..., 0] - o[..., 0]))
 
 
-def _inside(p: Float64, q: Float64) -> bool:
-    """Whether polygon p lies in q (even-odd rule), when their borders do not meet: then a few vertices speak for all."""
-    some = p[:: len(p) // 5 + 1]
-    x, y = some[:, :1], some[:, 1:]
-    (x0, y0), (x1, y1) = q.T, np.roll(q, -1, axis=0).T
+def _inside(inner: _Outline, outer: _Outline) -> bool:
+    """Whether a contour lies in another (even-odd rule), when their borders do not meet: then a few vertices speak for all."""
+    if np.any(inner.low < outer.low) or np.any(inner.high > outer.high):
+        return False
+    x, y = np.hsplit(inner.points[:: len(inner.points) // 5 + 1], 2)
+    (x0, y0), (x1, y1) = outer.points.T, np.concatenate([outer.points[1:], outer.points[:1]]).T
     straddles = (y0 <= y) != (y1 <= y)
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
@@ -379,14 +387,13 @@ def _inside(p: Float64, q: Float64) -> bool:
     return bool(np.mean(n_right % 2 == 1) > 0.5)
 
 
-def _shared_area(p: Float64, q: Float64) -> tuple[float, float, float]:
-    """Areas of p and q and of what both cover, in mm2, on a lattice of 1/200 of their extent."""
-    both = np.concatenate([p, q])
-    low, extent = both.min(axis=0), float(np.ptp(both, axis=0).max())
-    step, n = extent / 200, 202
+def _shared_area(one: _Outline, other: _Outline) -> tuple[float, float, float]:
+    """Areas of two contours and of what both cover, in mm2, on a lattice of 1/200 of their extent."""
+    low, high = np.minimum(one.low, other.low), np.maximum(one.high, other.high)
+    step, n = float((high - low).max()) / 200, 202
     grids = []
-    for polygon in (p, q):
-        c = cover(edges_of([(0, _oriented(polygon, True))]), (low - step / 2)[None], step, n, n)
+    for outline in (one, other):
+        c = cover(edges_of([(0, _oriented(outline, True))]), (low - step / 2)[None], step, n, n)
         grid = np.zeros((n, n))
         grid[c.row, c.column] = c.fraction
         grids.append(grid)

@@ -11,7 +11,7 @@ of a DVH is off by more than the dose difference over that distance; docs/accura
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,8 @@ ELONGATION = 2.0  # height of a cell over its width: heights vary from column to
 STEP_MM = (0.04, 6.0)  # finest and coarsest step
 REFINED_MM = 1.0  # where the step would be coarser than this, the hottest part gets a finer lattice (see `refined`)
 MAX_CELLS, MAX_SLAB_CELLS = 30e6, 4e6  # lattice cells over the extent of a structure: a few seeds far apart, or a wire, get a coarser step
-CELLS_AT_ONCE = 40_000  # lattice cells rasterised together: fits the cache
+CELLS_AT_ONCE = 150_000  # lattice cells rasterised together: what is computed of them fits the cache
+FILLED, FILLED_BY_WALL = 0.1, 0.02  # of the box around them: contours that fill less say little of their volume; the wall between two contours fills less
 FULL = 1 - 1e-9  # a cell covered at least so far is not cut
 
 # Fractional parts of multiples of these fill the unit square and cube evenly (generalised golden ratios).
@@ -105,7 +106,18 @@ class OrganPoints:
     @property
     def points_mm(self) -> Float64:
         """Points (P, 3) in the patient system."""
-        return self._to_patient(np.column_stack([self.column_uv_mm[self.point_column], self.point_w_mm]))
+        return self.points_at(None)
+
+    def points_at(self, which: Index | None) -> Float64:
+        """Some points (N, 3), by number, in the patient system; None for all."""
+        column = self.point_column if which is None else self.point_column.take(which)
+        local = np.empty((3, column.size))
+        if which is None and column.size == self.column_slab.size:
+            local[:2] = self.column_uv_mm.T
+        else:
+            self.column_uv_mm.T.take(column, axis=1, out=local[:2])
+        local[2] = self.point_w_mm if which is None else self.point_w_mm.take(which)
+        return self._to_patient(local.T)
 
     @property
     def edge_points_mm(self) -> Float64:
@@ -152,9 +164,9 @@ def organ_points(name: str, slabs: Slabs, step_mm: float | None = None) -> Organ
     """
     low = np.array([s.low_mm for s in slabs.slabs])
     high = np.array([s.high_mm for s in slabs.slabs])
-    corners, extents, drawn = _drawn(slabs.slabs)
+    corners, extents, drawn, is_plain = _drawn(slabs.slabs)
     extent = float(extents.max())
-    step = step_mm or lattice_step_mm(max(_volume_cc(slabs.slabs, corners, extents, drawn), 1e-9))
+    step = step_mm or lattice_step_mm(max(_volume_cc(slabs.slabs, corners, extents, drawn, is_plain), 1e-9))
     step = max(step, extent / np.sqrt(min(MAX_CELLS / len(low), MAX_SLAB_CELLS)))
     number = np.arange(len(low))
     origin = corners - step * (0.001 + 0.998 * np.column_stack([(number * R2[0]) % 1, (number * R2[1]) % 1]))
@@ -173,10 +185,10 @@ def organ_points(name: str, slabs: Slabs, step_mm: float | None = None) -> Organ
         notices.append(Notice("contour_self_intersecting", message, structure=name))
 
     lattice = _Lattice(slabs, low, high, step, origin)
-    return _filled(lattice, slab, row, column, fraction, np.column_stack([u, v]), _edge_points(slabs.slabs, step), tuple(notices))
+    return _filled(lattice, slab, row, column, fraction, (u, v), _edge_points(slabs.slabs, step), tuple(notices))
 
 
-def refined(points: OrganPoints, hot: NDArray[np.bool_], step_mm: float) -> tuple[OrganPoints, OrganPoints]:
+def refined(points: OrganPoints, hot: NDArray[np.bool_], step_mm: float) -> OrganPoints:
     """Give some columns a finer lattice.
 
     Parameters
@@ -190,13 +202,14 @@ def refined(points: OrganPoints, hot: NDArray[np.bool_], step_mm: float) -> tupl
 
     Returns
     -------
-    rest, fine : OrganPoints
-        The other columns, and the finer ones; together they have the volume of `points`.
+    OrganPoints
+        The finer columns; they have the volume of those they replace.
     """
     k = max(2, round(points.step_mm / step_mm))
-    numbers = np.unique(points.column_slab[hot])
-    of = np.searchsorted(numbers, points.column_slab[hot])
-    row, column = points.column_row[hot], points.column_col[hot]
+    which = np.flatnonzero(hot)
+    slab, row, column = points.column_slab.take(which), points.column_row.take(which), points.column_col.take(which)
+    numbers = np.flatnonzero(np.bincount(slab))
+    of = np.searchsorted(numbers, slab)
     # a window of the coarse lattice around the hot cells of each slab
     row0, column0, row1, column1 = (np.full(numbers.size, v) for v in (2**40, 2**40, -1, -1))
     np.minimum.at(row0, of, row)
@@ -214,10 +227,13 @@ def refined(points: OrganPoints, hot: NDArray[np.bool_], step_mm: float) -> tupl
     slabs = points.slabs.slabs
     parts = [_cover_slabs(slabs, numbers[a : a + at_once], origin, fine_step, n_rows, n_columns) for a in range(0, numbers.size, at_once)]
     slab, r, c, fraction, u, v = _joined(parts)
-    keep = wanted[np.searchsorted(numbers, slab), r // k, c // k]
+    window = np.zeros(len(slabs), np.intp)
+    window[numbers] = np.arange(numbers.size)
+    keep = np.flatnonzero(wanted.ravel().take((window.take(slab) * wanted.shape[1] + r // k) * wanted.shape[2] + c // k))
+    slab, r, c = (a.take(keep) for a in (slab, r, c))
+    fraction, u, v = (a.take(keep) for a in (fraction, u, v))
     lattice = _Lattice(points.slabs, points.slab_low_mm, points.slab_high_mm, fine_step, origin)
-    fine = _filled(lattice, slab[keep], r[keep], c[keep], fraction[keep], np.column_stack([u, v])[keep], points.edge_mm, ())
-    return _without(points, hot), fine
+    return _filled(lattice, slab, r, c, fraction, (u, v), points.edge_mm, ())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,17 +248,33 @@ class _Lattice:
 
 
 def _filled(
-    lattice: _Lattice, slab: Index, row: Index, column: Index, fraction: Float64, centroid: Float64, edge_mm: Float64, notices: tuple[Notice, ...]
+    lattice: _Lattice,
+    slab: Index,
+    row: Index,
+    column: Index,
+    fraction: Float64,
+    centroid: tuple[Float64, Float64],
+    edge_mm: Float64,
+    notices: tuple[Notice, ...],
 ) -> OrganPoints:
     """Cut covered columns into points."""
     step = lattice.step
     n_sub = np.maximum(1, np.rint((lattice.high - lattice.low) / (ELONGATION * step))).astype(np.intp)
     area = fraction * step**2
-    repeat = n_sub[slab]
-    point_column = np.repeat(np.arange(slab.size), repeat)
-    layer = np.arange(point_column.size) - np.repeat(np.cumsum(repeat) - repeat, repeat)
-    phase = (0.5 + row * R3[0] + column * R3[1] + slab * R3[2]) % 1
-    thickness = (lattice.high - lattice.low)[slab] / repeat
+    phase = 0.5 + row * R3[0] + column * R3[1] + slab * R3[2]
+    phase -= np.floor(phase)
+    thickness = (lattice.high - lattice.low) / n_sub
+    volume = area * thickness.take(slab) / 1000
+    w = lattice.low.take(slab) + phase * thickness.take(slab)
+    point_column = np.arange(slab.size)
+    if n_sub.max() > 1:
+        repeat = n_sub.take(slab)
+        point_column = np.repeat(point_column, repeat)
+        layer = np.arange(point_column.size) - np.repeat(np.cumsum(repeat) - repeat, repeat)
+        volume, w = volume.take(point_column), w.take(point_column) + layer * thickness.take(slab).take(point_column)
+    uv = np.empty((2, slab.size))
+    for axis in (0, 1):
+        np.add(centroid[axis] * step, lattice.origin[:, axis].take(slab), out=uv[axis])
     return OrganPoints(
         slabs=lattice.slabs,
         step_mm=step,
@@ -253,46 +285,48 @@ def _filled(
         column_slab=slab,
         column_row=row,
         column_col=column,
-        column_uv_mm=centroid * step + lattice.origin[slab],
+        column_uv_mm=uv.T,
         column_cut=fraction < FULL,
         column_area_mm2=area,
         point_column=point_column,
-        point_w_mm=lattice.low[slab][point_column] + (layer + phase[point_column]) * thickness[point_column],
-        volumes_cc=(area * thickness)[point_column] / 1000,
+        point_w_mm=w,
+        volumes_cc=volume,
         edge_mm=edge_mm,
         notices=notices,
     )
 
 
-def _without(points: OrganPoints, columns: NDArray[np.bool_]) -> OrganPoints:
-    """The points outside some columns."""
-    kept = ~columns
-    number = np.cumsum(kept) - 1
-    here = kept[points.point_column]
-    fields = ("column_slab", "column_row", "column_col", "column_uv_mm", "column_cut", "column_area_mm2")
-    return replace(
-        points,
-        **{f: getattr(points, f)[kept] for f in fields},
-        point_column=number[points.point_column[here]],
-        point_w_mm=points.point_w_mm[here],
-        volumes_cc=points.volumes_cc[here],
-    )
+def _drawn(slabs: tuple[Slab, ...]) -> tuple[Float64, Float64, Float64, bool]:
+    """What the polygons of each slab say.
 
-
-def _drawn(slabs: tuple[Slab, ...]) -> tuple[Float64, Float64, Float64]:
-    """Of each slab the lowest corner (S, 2), the extent (S, 2) in mm, and the signed area of its polygons (S,) in mm2 (shoelace formula)."""
-    edges = edges_of([(number, polygon) for number, slab in enumerate(slabs) for layer in slab.layers for polygon in layer])
-    first = np.searchsorted(edges.layer, np.arange(len(slabs)))
+    Returns
+    -------
+    corners, extents_mm : (S, 2)
+        Lowest corner and extent.
+    drawn_mm2 : (S,)
+        Signed area of the polygons (shoelace formula).
+    is_plain : bool
+        Whether these areas are what is covered: one layer in every slab, and no polygon whose loops may cancel, for each fills a part of its own box.
+    """
+    polygons = [(number, polygon) for number, slab in enumerate(slabs) for layer in slab.layers for polygon in layer]
+    edges = edges_of([(k, polygon) for k, (_, polygon) in enumerate(polygons)])
+    first = np.searchsorted(edges.layer, np.arange(len(polygons)))
     low, high = (f.reduceat(edges.start_mm, first, axis=0) for f in (np.minimum, np.maximum))
-    (x0, y0), (x1, y1) = (edges.start_mm - low[edges.layer]).T, (edges.end_mm - low[edges.layer]).T
-    return low, high - low, np.bincount(edges.layer, x0 * y1 - x1 * y0, len(slabs)) / 2
+    x, y = (edges.start_mm[:, k] - low[:, k].take(edges.layer) for k in (0, 1))
+    dx, dy = (edges.end_mm[:, k] - edges.start_mm[:, k] for k in (0, 1))
+    area = np.bincount(edges.layer, x * dy - y * dx, len(polygons)) / 2
+    is_plain = all(len(slab.layers) == 1 for slab in slabs) and bool(np.all(np.abs(area) > FILLED * (high - low).prod(axis=1)))
+    slab = np.array([number for number, _ in polygons])
+    first = np.searchsorted(slab, np.arange(len(slabs)))
+    corners: Float64 = np.minimum.reduceat(low, first, axis=0)
+    return corners, np.maximum.reduceat(high, first, axis=0) - corners, np.asarray(np.bincount(slab, area, len(slabs)), np.float64), is_plain
 
 
-def _volume_cc(slabs: tuple[Slab, ...], corners: Float64, extents: Float64, drawn_mm2: Float64) -> float:
+def _volume_cc(slabs: tuple[Slab, ...], corners: Float64, extents: Float64, drawn_mm2: Float64, is_plain: bool) -> float:
     """Volume from the areas drawn; where these say little of a much larger extent (loops that cancel), from a coarse lattice."""
     thickness = np.array([s.high_mm - s.low_mm for s in slabs])
-    volume = float(np.sum(drawn_mm2 * thickness)) / 1000
-    if volume > 0.1 * float(np.sum(extents.prod(axis=1) * thickness)) / 1000:
+    volume, extent = float(np.sum(drawn_mm2 * thickness)) / 1000, float(np.sum(extents.prod(axis=1) * thickness)) / 1000
+    if volume > FILLED * extent or (is_plain and volume > FILLED_BY_WALL * extent):
         return volume
     step = float(extents.max()) / 100
     slab, _, _, fraction, _, _ = _cover_all(slabs, corners - step / 2, step, extents.max(axis=0))
@@ -341,18 +375,20 @@ def _edge_points(slabs: tuple[Slab, ...], step: float) -> Float64:
     """Contour points at most two steps apart, at both faces of each slab; of vertices closer than a step only some."""
     drawn = [(number, polygon) for number, slab in enumerate(slabs) for layer in slab.layers for polygon in layer]
     edges = edges_of([(k, polygon) for k, (_, polygon) in enumerate(drawn)])
-    edge = edges.end_mm - edges.start_mm
-    length = np.hypot(edge[:, 0], edge[:, 1])
+    (x0, y0), (dx, dy) = edges.start_mm.T, (edges.end_mm - edges.start_mm).T
+    length = np.hypot(dx, dy)
     before = np.cumsum(length) - length
-    first = np.flatnonzero(np.diff(edges.layer, prepend=-1))
-    walked = np.floor((before - before[first][edges.layer]) / step)
-    starts = np.diff(walked, prepend=-1) != 0
-    starts[first] = True
+    is_first = np.ones(length.size, bool)
+    is_first[1:] = edges.layer[1:] != edges.layer[:-1]
+    walked = np.floor((before - before[is_first].take(edges.layer)) / step)
+    starts = is_first.copy()
+    starts[1:] |= walked[1:] != walked[:-1]
     kept = np.flatnonzero(starts | (length > step))
     n_parts = np.maximum(np.ceil(length[kept] / (2 * step)).astype(np.intp), 1)
     start = np.repeat(kept, n_parts)
     part = (np.arange(start.size) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)) / np.repeat(n_parts, n_parts)
-    points = edges.start_mm[start] + part[:, None] * edge[start]
-    slab = np.array([number for number, _ in drawn])[edges.layer[start]]
-    faces = (np.array([s.low_mm for s in slabs]), np.array([s.high_mm for s in slabs]))
-    return np.concatenate([np.column_stack([points, w[slab]]) for w in faces])
+    slab = np.array([number for number, _ in drawn]).take(edges.layer.take(start))
+    out = np.empty((3, 2, start.size))
+    out[0], out[1] = x0.take(start) + part * dx.take(start), y0.take(start) + part * dy.take(start)
+    out[2] = [np.array(faces).take(slab) for faces in ([s.low_mm for s in slabs], [s.high_mm for s in slabs])]
+    return out.reshape(3, -1).T

@@ -362,3 +362,9 @@ def test_an_organ_without_any_dose_stays_unknown():
     away = filled(lambda x, y, z: 20.0, *(np.arange(400.0, 480.5, 4.0) for _ in range(3)))
     dose = accumulate(points, (course(phase(away, 10)),), (None,), "cubic")
     assert dose.physical(0).coverage == 0.0
+
+
+def test_a_fine_lattice_is_kept_however_steep_the_dose():
+    points = organ(step=0.35)
+    dose = accumulate(points, (course(phase(filled(lambda x, y, z: np.where(x > -26, 60.0, 0.0)), 10)),), (None,), "cubic")
+    np.testing.assert_array_equal(dose.volumes_cc, points.volumes_cc)

@@ -88,6 +88,27 @@ def test_where_loops_overlap_each_other_the_even_odd_rule_holds():
     assert both.fraction.sum() * 0.01 == pytest.approx(150.0, rel=1e-3)
 
 
+STEPS = np.array([[-3, 1.5], [2.6, 1.5], [2.6, 3.7], [5.2, 3.7], [5.2, -1], [9, -1], [9, 6.25], [4.5, 6.25], [4.5, 9], [-3, 9]], float)
+
+
+@pytest.mark.parametrize("turn", [1, -1], ids=["counter-clockwise", "clockwise"])
+@pytest.mark.parametrize("window", [(-0.5, 0.25, 7), (1.0, 1.0, 4), (5.5, -0.5, 2), (4.0, 5.0, 3), (-2.5, 2.0, 4), (5.0, 7.0, 3)])
+def test_a_window_sees_what_the_whole_lattice_sees(window, turn):
+    """Level borders cross the window, pass left of it, and leave cells that no border enters: all covered, or none."""
+    x0, y0, n = window
+    check([(0, STEPS[::turn])], [STEPS], [[x0, y0]], 1.0, n)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=3, max_size=8, unique=True), st.floats(-7, 7), st.floats(-7, 7))
+def test_windows_of_any_simple_polygon(vertices, x0, y0):
+    polygon = np.array(vertices, float)
+    if Polygon(polygon).is_valid:
+        c = cover(edges_of([(0, polygon)]), np.array([[x0, y0]]), 0.5, 5, 6)
+        expected = Polygon(polygon).intersection(box(x0, y0, x0 + 3, y0 + 2.5)).area
+        assert c.fraction.sum() * 0.25 == pytest.approx(expected, abs=1e-5)
+
+
 @pytest.mark.parametrize("size", [1e-3, 1e3])
 @pytest.mark.parametrize("place", [0.0, 1e5])
 def test_size_and_place_do_not_matter(size, place):

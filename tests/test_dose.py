@@ -178,6 +178,31 @@ def test_cells_hold_their_places():
     assert axis_cells(np.array([3.0]), np.array([-1.0, 5.0])).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("jitter", [0.0, 0.15, 0.3], ids=["even", "nearly even", "uneven"])
+@pytest.mark.parametrize("n", [2, 3, 40])
+def test_cells_of_many_places_are_those_of_a_search(n, jitter):
+    rng = np.random.default_rng(n)
+    centres = -17.3 + 2.7 * (np.arange(n) + rng.uniform(-jitter, jitter, n))
+    beside = np.concatenate([centres, np.nextafter(centres, -np.inf), np.nextafter(centres, np.inf)])
+    at = np.concatenate([rng.uniform(centres[0] - 5, centres[-1] + 5, 500), beside, [-np.inf, np.inf, np.nan, -1e9, 1e9]])
+    rng.shuffle(at)
+    for places in (at, at[(at >= centres[0]) & (at <= centres[-1])]):
+        expected = [max(k for k in range(n - 1) if k == 0 or not x < centres[k]) for x in places]
+        np.testing.assert_array_equal(axis_cells(centres, places), expected)
+
+
+def test_the_range_around_points():
+    dose = filled(lambda x, y, z: x + 10 * y + 100 * z)
+    low, high = dose.range_at(np.array([[U[1], V[1], W[1]], [U[0] - 50, V[-1] + 50, W[2]]]) + 1e-6)
+    assert low.tolist() == pytest.approx([U[1] + 10 * V[1] + 100 * W[1], U[0] + 10 * V[-2] + 100 * W[2]], rel=1e-6)
+    assert high.tolist() == pytest.approx([U[2] + 10 * V[2] + 100 * W[2], U[1] + 10 * V[-1] + 100 * W[3]], rel=1e-6)
+    x = np.linspace(U[0], U[-1], CHUNK + 5)
+    low, high = dose.range_at(np.column_stack([x, np.full(x.size, V[0]), np.full(x.size, W[0])]))
+    cell = axis_cells(U, x)
+    np.testing.assert_allclose(low, U[cell] + 10 * V[0] + 100 * W[0], rtol=1e-6)
+    np.testing.assert_allclose(high, U[cell + 1] + 10 * V[1] + 100 * W[1], rtol=1e-6)
+
+
 def test_a_dose_that_does_not_fit_its_grid_is_refused():
     with pytest.raises(GeometryError, match="does not fit"):
         DoseGrid(Grid(np.eye(3), U.copy(), V.copy(), W.copy()), np.zeros((7, 5, 6), np.float32))

@@ -440,3 +440,28 @@ def test_clause_without_such_a_value() -> None:
     assert finding is not None
     assert finding.clauses[0].status == "not_evaluable"
     assert "less than the 9 cc" in str(finding.clauses[0].reason)
+
+
+# ------------------------------------------------------------------------------------------------------- limits of conventional fractions
+
+
+@pytest.mark.parametrize(("gy", "least", "status"), [(50.0, 25, "pass"), (55.0, 25, "caution"), (55.0, 5, "pass"), (79.0, 25, "caution"), (81.0, 25, "exceed")])
+def test_limit_for_conventional_fractions_is_no_clean_pass_with_larger_ones(gy: float, least: int, status: str) -> None:
+    """In 25 fractions 50 Gy are 2.0 and 55 Gy 2.2 Gy per fraction."""
+    one = limit("Dmax", 80.0, quantity="physical", scope="course", min_fractions=least)
+    finding = evaluate(one, "Rectum", OrganSum(organ_dose((1, 25, [gy]), volumes_cc=[4.0])), Situation(1, 25, 12.0, NAMES))
+    assert finding is not None
+    assert finding.status == status
+    assert ("up to 2.20 Gy" in str(finding.reason)) == (gy == 55.0 and least == 25)
+
+
+def test_fractions_of_unknown_size_are_no_clean_pass_either() -> None:
+    dose = OrganSum(organ_dose((1, 25, [NAN, 10.0]), volumes_cc=[0.005, 9.995]))
+    one = limit("Dmean", 80.0, quantity="physical", scope="course", min_fractions=25)
+    finding = evaluate(one, "Rectum", OrganSum(dose.dose, {1: PaperDose.from_organ_doses({"D2cc": 9.0}, 25)}, NAMES), Situation(1, 25, 12.0, NAMES))
+    assert finding is not None
+    assert finding.status == "not_evaluable"
+    two = limit("D5cc", 80.0, quantity="physical", scope="course", min_fractions=25)
+    finding = evaluate(two, "Rectum", OrganSum(dose.dose, {1: PaperDose.from_organ_doses({"D2cc": 9.0}, 25)}, NAMES), Situation(1, 25, 12.0, NAMES))
+    assert finding is not None
+    assert (finding.status, "not known" in str(finding.reason)) == ("caution", True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from case_factory import write_case_file
+from rich.console import Console
 from typer.testing import CliRunner
 
 from reirrad.constraints import load_set, select, set_names
 from reirrad.library import library
-from reirrad.librarytable import conditions
+from reirrad.librarytable import conditions, render_limits
 
 MINE = "- {id: mine, organ: rectum, metric: D0.1cc, quantity: EQD2, alpha_beta_gy: 3, scope: cumulative, limit_gy: 100, level: mandatory, source: paper}\n"
 
@@ -54,6 +56,31 @@ class TestList:
         assert "cord-nieder2006 spinal_cord Dmax BED α/β 2, all ≤ 135.5 Gy (caution" in text
         assert len(json.loads((tmp_path / "spine.json").read_text(encoding="utf-8"))["limits"]) == len(load_set("spine"))
 
+    def test_ids_are_never_broken(self):
+        lines = run("list").stdout.splitlines()
+        assert {line.split()[0] for line in lines if line.strip()} >= {limit.id for limit in select(set_names())}
+        assert lines[0].strip() == f"{len(select(set_names()))} limits"
+
+    def test_on_a_narrow_terminal_each_limit_has_lines_of_its_own(self):
+        text = io.StringIO()
+        limits = [("spine", limit) for limit in load_set("spine") if limit.id in ("cord-paradis", "rib-tg101-max-1fx", "cord-tg101-max-1fx")]
+        render_limits(limits, Console(file=text, width=80))
+        assert text.getvalue().splitlines() == [
+            "2 limits",
+            "",
+            "spine:",
+            "cord-paradis",
+            *(line.ljust(80) for line in (
+                "    spinal_cord: D0.1cc EQD2 α/β 2, all courses < 56.25 Gy",
+                "    6 to 12 months between courses; optimal; recovery built in; SECONDARY",
+            )),
+            "cord-tg101-max-1fx",
+            *(line.ljust(80) for line in ("    spinal_cord: Dmax physical, this course ≤ 14 Gy", "    1 fraction; optimal; SECONDARY")),
+        ]  # fmt: skip
+
+    def test_one_limit_is_no_plural(self):
+        assert run("list", "--organ", "mandible").stdout.splitlines()[0].strip() == "1 limit"
+
     def test_nothing_fits(self):
         assert run("list", "--organ", "trachea", "--set", "pelvis").stdout.strip() == "No limit of the library fits."
 
@@ -81,6 +108,7 @@ class TestShow:
         assert "conditions this course ≤ 25 Gy; this course over all courses ≤ 0.5; interval ≥ 5 months; 1 to 5 fractions" in text
         assert "structure thecal sac, a surrogate of the cord" in text
         assert "status VERIFIED" in text
+        assert "recovery for the sum without recovery" in text
         assert "doi 10.1016/j.ijrobp.2019.09.038" in text
         assert "Sources disagree: Cumulative limit of the spinal cord" in text
         assert "Rulach 2021: 60 Gy" in text
@@ -89,6 +117,7 @@ class TestShow:
         text = words(run("show", "lung-quantec-v20").stdout)
         assert "organ lung, both sides together" in text
         assert "doi not seen" in text
+        assert "recovery" not in text  # of one course
         assert "disagree" not in text
         assert "conditions none" in words(run("show", "oesophagus-rulach").stdout)
 
@@ -106,6 +135,13 @@ class TestShow:
         ("limit_id", "message"),
         [
             ("cord-hytec", 'Refused: "cord-hytec" is not a limit of the library, did you mean "cord-hytec-cum70"?\n'),
+            (
+                "cauda-slevin-0",
+                'Refused: "cauda-slevin-0" is not a limit of the library, did you mean "cauda-slevin-0-cauda_equina" or "cauda-slevin-0-sacral_plexus"?\n',
+            ),
+            ("cord", 'Refused: "cord" is not a limit of the library; reirrad constraints list shows them.\n'),
+            ("oesofagus-rulach", 'Refused: "oesofagus-rulach" is not a limit of the library, did you mean "oesophagus-rulach"?\n'),
+            ("", 'Refused: "" is not a limit of the library; reirrad constraints list shows them.\n'),
             ("zzz", 'Refused: "zzz" is not a limit of the library; reirrad constraints list shows them.\n'),
             ("heart-rulach", "is no limit of the library. No number.\n"),
         ],
@@ -206,3 +242,18 @@ def test_at_most_so_many_in_words():
         "at most 6.5 months between courses",
         "at most 8 fractions",
     ]
+
+
+def test_a_limit_that_is_never_evaluable_is_refused(tmp_path):
+    text = MINE.replace("quantity: EQD2", "quantity: physical").replace("alpha_beta_gy: 3, ", "")
+    (tmp_path / "mine.yaml").write_text(text)
+    found = run("validate", tmp_path / "mine.yaml")
+    assert found.exit_code == 2
+    assert "physical doses of courses are not summed, so this limit is never evaluable" in words(found.stderr)
+
+
+def test_a_limit_with_recovery_built_in_needs_its_interval(tmp_path):
+    (tmp_path / "mine.yaml").write_text(MINE.replace("level", "recovery: built_in, level"))
+    found = run("validate", tmp_path / "mine.yaml")
+    assert found.exit_code == 2
+    assert "needed min_interval_months" in words(found.stderr)

@@ -89,6 +89,31 @@ def test_the_library_holds_no_limit_for_another_alpha_beta_than_that_of_its_orga
     assert [limit.id for limit in LIBRARY.values() if limit.alpha_beta_gy not in (None, organs()[limit.organ].alpha_beta_gy)] == []
 
 
+@pytest.mark.hazard("H17")
+def test_what_reached_no_consensus_is_not_called_consensus():
+    proposals = {limit.id: limit for limit in LIBRARY.values() if limit.reference in ("SLEVIN21", "RULACH21")}
+    assert len(proposals) == 22
+    agreed = {"cauda-slevin-0-cauda_equina", "cauda-slevin-0-sacral_plexus", "bladder-slevin-12"}
+    agreed |= {"cord-rulach", "oesophagus-rulach", "brachial-plexus-rulach", "great-vessels-rulach"}
+    assert {key for key, limit in proposals.items() if limit.evidence == "consensus"} == agreed
+    assert all(limit.evidence == "expert" for key, limit in proposals.items() if key not in agreed)
+    assert all("consensus" in limit.note for limit in proposals.values())
+
+
+@pytest.mark.hazard("H17")
+def test_limits_of_one_course_say_that_they_are_for_tissue_without_earlier_irradiation():
+    of_one_course = [limit for limit in LIBRARY.values() if limit.scope == "course"]
+    assert {limit.level for limit in of_one_course} == {"optimal"}
+    assert [limit.id for limit in of_one_course if "ithout earlier irradiation" not in limit.note] == ["carotid-hytec-5fx"]
+
+
+@pytest.mark.hazard("H17")
+def test_a_limit_with_recovery_built_in_needs_an_interval_and_is_never_mandatory():
+    built_in = [limit for limit in LIBRARY.values() if limit.recovery == "built_in"]
+    assert len(built_in) == 17
+    assert all(limit.level == "optimal" and limit.min_interval_months in (6, 12) for limit in built_in)
+
+
 def test_disagreements_stand_side_by_side():
     assert len(disagreements()) == 16
     for found in disagreements():

@@ -106,6 +106,23 @@ def test_steps_follow_the_volume():
     assert points_of(*SHAPES["box"], step=0.9).step_mm == 0.9
 
 
+@pytest.mark.parametrize("wall", [0.2, 0.5, 3.0])
+def test_the_step_of_a_wall_follows_the_volume_of_the_wall(wall):
+    """Two contours whose difference fills little of their box: the areas drawn tell the volume, or a lattice does where they are nearly the same."""
+    p = points_of(*(disc(3.0 * k, r, n=400) for k in range(4) for r in (40.0, 40.0 - wall)))
+    assert p.volume_cc == pytest.approx(200 * np.sin(2 * np.pi / 400) * (40**2 - (40 - wall) ** 2) * 12 / 1000, rel=1e-6)
+    assert p.step_mm == pytest.approx(lattice_step_mm(p.volume_cc), rel=1e-6)
+
+
+def test_the_step_of_loops_that_cancel_follows_what_they_cover():
+    def bow_tie(z):
+        return Contour(np.array([[-30, 200, z], [-10, 220, z], [-10, 200, z], [-30, 220, z]], float))
+
+    p = points_of(*(bow_tie(3.0 * k) for k in range(4)))
+    assert p.volume_cc == pytest.approx(200 * 12 / 1000, rel=1e-3)
+    assert p.step_mm == pytest.approx(lattice_step_mm(2.4), rel=0.01)
+
+
 def test_very_thin_slabs_keep_their_volume():
     p = points_of(*(disc(0.3 * k) for k in range(10)))
     assert p.volume_cc == pytest.approx(45 * np.sin(2 * np.pi / 90) * 49 * 3.0 / 1000, rel=1e-9)
