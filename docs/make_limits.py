@@ -16,12 +16,13 @@ import numpy as np
 from reirrad.accumulation import OrganDose
 from reirrad.constraints import left_out, load_set, set_names
 from reirrad.disagreements import disagreements
-from reirrad.evaluation import CONVENTIONAL_FRACTIONS, Finding, Situation, evaluate
+from reirrad.evaluation import CONVENTIONAL_FRACTIONS, Finding, evaluate
 from reirrad.librarytable import amount, conditions, quantity, recovery
 from reirrad.limit import Clause, Limit
 from reirrad.organs import references
 from reirrad.organsum import OrganSum
 from reirrad.radiobiology import dose_for_eqd2, eqd2_from_bed
+from reirrad.situation import Situation
 
 DOCS = Path(__file__).resolve().parent
 SETS = DOCS.parent / "reirrad" / "data" / "constraints"
@@ -124,7 +125,7 @@ def _judged(limit: Limit, given: list[tuple[int, int, list[float]]], volumes_cc:
         np.array([course for course, _, _ in given], np.intp),
     )
     interval = limit.max_interval_months or MONTHS if months is None else months
-    finding = evaluate(limit, "phantom", OrganSum(dose), Situation(1, given[-1][1], interval, {0: "prior", 1: "proposed"}))
+    finding = evaluate(limit, "phantom", OrganSum(dose), Situation(1, given[-1][1], interval, {0: "prior", 1: "proposed"}, frozenset({0})))
     assert finding is not None
     return finding
 

@@ -90,6 +90,8 @@ class OrganDose:
     def _eqd2(self, dose: Float32, which: NDArray[np.intp], alpha_beta_gy: float, kept: Mapping[int, float]) -> Float32:
         total = np.zeros(dose.shape[1], np.float32)
         for k in which:
+            if kept.get(int(self.course[k]), 1.0) == 0:
+                continue
             sessions = self.fractions[k] / (1.0 if self.repair is None else self.repair[k])  # as many acute, fully repaired ones would give the same
             part = kept.get(int(self.course[k]), 1.0)
             term = eqd2(dose[k], float(sessions), alpha_beta_gy)

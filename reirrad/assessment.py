@@ -14,12 +14,13 @@ from reirrad.constraints import Limit
 from reirrad.course import Case
 from reirrad.disagreements import Disagreement, for_organ
 from reirrad.errors import Notice, printable
-from reirrad.evaluation import Finding, Situation, evaluate, not_evaluable
-from reirrad.organresult import DAYS_PER_MONTH, OrganResult, compute
+from reirrad.evaluation import Finding, evaluate, not_evaluable
+from reirrad.organresult import OrganResult, compute
 from reirrad.organs import side
 from reirrad.organsum import joined
 from reirrad.planes import usual_step_mm
 from reirrad.riskscore import RiskScore, risk_scores
+from reirrad.situation import Situation
 from reirrad.structures import Structure
 
 __all__ = ["Assessment", "LimitChoice", "Verdict", "assess"]
@@ -92,13 +93,15 @@ def assess(case: Case, choice: LimitChoice, progress: Callable[[str], None] = la
         for limit in choice.limits:
             if limit.organ != result.organ or limit.combine_sides:
                 continue
-            found = _findings(limit, result, situations)
-            findings += found
-            if not found and limit.id in choice.from_file:
-                other_schedule[limit.id] = None
-                if not _has_row_for(limit, choice, situations[0]):
-                    reason = f"the limit is for other numbers of fractions than the {situations[0].proposed_fractions} proposed"
-                    findings.append(not_evaluable(limit, result.name, reason))
+            for situation in situations if limit.scope == "course" else situations[:1]:
+                finding = _finding(limit, result, situation)
+                if finding is not None:
+                    findings.append(finding)
+                elif limit.id in choice.from_file:
+                    other_schedule[limit.id] = None
+                    if not _has_row_for(limit, choice, situation):
+                        reason = f"the limit is for other numbers of fractions than the {situation.proposed_fractions} proposed"
+                        findings.append(not_evaluable(limit, result.name, reason, situation.proposed if limit.scope == "course" else None))
     findings += _of_both_sides(choice, organs, situations)
     notices = list(case.notices)
     for course in case.courses:
@@ -107,7 +110,8 @@ def assess(case: Case, choice: LimitChoice, progress: Callable[[str], None] = la
         notices += result.notices
     if other_schedule:
         listed = ", ".join(printable(limit_id) for limit_id in other_schedule)
-        message = f"Limits for other numbers of fractions than the {situations[0].proposed_fractions} of the proposed course are not checked: {listed}."
+        numbers = " or ".join(dict.fromkeys(str(s.proposed_fractions) for s in situations))
+        message = f"Limits for other numbers of fractions than the {numbers} proposed are not checked: {listed}."
         notices.append(Notice("limit_other_fractions", message))
     findings += _without_structure(case, choice, notices)
     without = [printable(o.name, 40) for o in organs if not any(f.structure is not None and o.name in f.structure.split(" + ") for f in findings)]
@@ -119,11 +123,10 @@ def assess(case: Case, choice: LimitChoice, progress: Callable[[str], None] = la
 
 def _situations(case: Case) -> list[Situation]:
     """What limits refer to, for each proposed course, the reference first; one without a proposed course if there is none."""
-    days = case.interval_days
-    months = None if days is None else days / DAYS_PER_MONTH
     names = {k: c.name for k, c in enumerate(case.courses)}
+    priors = frozenset(k for k, c in enumerate(case.courses) if c.kind == "prior")
     numbers: tuple[int | None, ...] = case.proposed_courses or (None,)
-    return [Situation(k, None if k is None else case.courses[k].fractions, months, names) for k in numbers]
+    return [Situation(k, None if k is None else case.courses[k].fractions, case.interval_months, names, priors) for k in numbers]
 
 
 def _organs(case: Case, progress: Callable[[str], None]) -> list[OrganResult]:
@@ -149,9 +152,8 @@ def _step_of_set(case: Case) -> float | None:
 def _has_row_for(limit: Limit, choice: LimitChoice, situation: Situation) -> bool:
     """Whether the limits hold another row of the same table that is for the proposed number of fractions."""
     n = situation.proposed_fractions or 0
-    same = [
-        o for o in choice.limits if (o.organ, o.metric, o.quantity, o.scope, o.level) == (limit.organ, limit.metric, limit.quantity, limit.scope, limit.level)
-    ]
+    alike = (limit.organ, limit.metric, limit.quantity, limit.scope, limit.level)
+    same = [o for o in choice.limits if (o.organ, o.metric, o.quantity, o.scope, o.level) == alike]
     return any((o.min_fractions or n) <= n <= (o.max_fractions or n) for o in same)
 
 
@@ -183,11 +185,11 @@ def _of_both_sides(choice: LimitChoice, organs: list[OrganResult], situations: l
         if not limit.combine_sides or not here:
             continue
         both = [o for o in here if side(o.name) is None]
-        if both:
-            for result in both:
-                findings += _findings(limit, result, situations)
-            continue
         left, right = ([o for o in here if side(o.name) == which] for which in ("left", "right"))
+        if len(both) == 1:
+            findings += _findings(limit, both[0], situations)
+            if not (left and right):
+                continue
         if len(left) != 1 or len(right) != 1 or left[0].sum is None or right[0].sum is None:
             listed = " + ".join(o.name for o in here)
             findings.append(not_evaluable(limit, listed, "the limit is for both sides together; needed is one structure of each side, or one of both"))

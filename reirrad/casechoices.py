@@ -7,7 +7,7 @@ from reirrad.casefile import CaseFile
 from reirrad.casemodel import EVERY_ORGAN
 from reirrad.constraints import load_limits, load_set, set_names
 from reirrad.course import RecoveryChoice
-from reirrad.errors import CaseFileError, Notice, ParameterError, printable
+from reirrad.errors import CaseFileError, LimitFileError, Notice, ParameterError, printable
 from reirrad.highdose import HighDose
 from reirrad.limit import Limit
 from reirrad.organs import organ
@@ -32,7 +32,7 @@ def limits_of(file: CaseFile) -> tuple[LimitChoice, list[Notice]]:
             found = load_limits(file.resolve(*place), printable(name))
             own |= {limit.id for limit in found}
         else:
-            found = load_set(name)
+            found = _set(file, name, ("constraints",) if len(names) == 1 else ("constraints", number))
         for limit in found:
             if limit.id in limits and limits[limit.id] != limit:
                 raise CaseFileError(f'{file.where("constraints")}: two different limits have the id "{printable(limit.id)}"; rename one of them.')
@@ -50,6 +50,13 @@ def limits_of(file: CaseFile) -> tuple[LimitChoice, list[Notice]]:
     return LimitChoice(tuple(limits.values()), frozenset(own), tuple(names)), notices
 
 
+def _set(file: CaseFile, name: str, place: tuple[str | int, ...]) -> tuple[Limit, ...]:
+    try:
+        return load_set(name)
+    except LimitFileError as error:
+        raise LimitFileError(f"{file.where(*place)}: {error}") from None
+
+
 def recovery_of(file: CaseFile, organs: set[str], notices: list[Notice]) -> dict[str, RecoveryChoice]:
     """Recovery models by organ: those stated for it, else the one stated for every organ."""
     chosen: dict[str, RecoveryChoice] = {}
@@ -62,7 +69,7 @@ def recovery_of(file: CaseFile, organs: set[str], notices: list[Notice]) -> dict
                 f'{file.where("recovery", *place)}: "{printable(entry.model or "", 40)}" is not a recovery model ({", ".join(known)})'
                 f"{did_you_mean(entry.model or '', known).rstrip('?')}; needed one of them, none, or steps of your own with their source."
             )
-        rationale = entry.rationale or (entry.source if entry.steps is not None else None) or ""
+        rationale = entry.rationale or ""
         if key == EVERY_ORGAN:
             chosen = {o: RecoveryChoice(model, rationale) for o in organs} | chosen
             continue
@@ -77,7 +84,7 @@ def recovery_of(file: CaseFile, organs: set[str], notices: list[Notice]) -> dict
             "Name the organ under recovery with a rationale to override this."
         )
         notices.append(Notice("recovery_not_applied", message))
-    if used:
+    if len(used) > len(without):
         message = (
             "Recovery is assumed: sums are shown without and with it. It is a model, tested in no prospective study; only limits made for sums after recovery "
             "are judged with it."

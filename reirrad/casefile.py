@@ -91,7 +91,7 @@ def _source_problems(course: CourseEntry, here: Place) -> Iterator[Problem]:
     """Where the dose of a course comes from: a folder, phases, or paper."""
     phases = course.phases or []
     if course.records is not None:
-        for key in ("dicom", "phases", "prescription", "organ_doses", "dvh", "fractions"):
+        for key in ("dicom", "phases", "prescription", "organ_doses", "dvh", "fractions", "interval_h", "delivery"):
             if getattr(course, key) is not None:
                 yield Problem((*here, key), f"records: none says that nothing is known of the dose of this course; take away either it or {key}")
     elif course.prescription is None:

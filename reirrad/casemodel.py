@@ -19,7 +19,7 @@ __all__ = ["EVERY_ORGAN", "CaseFile", "CourseEntry", "DeliveryEntry", "PhaseEntr
 
 FIRST_YEAR, LAST_YEAR = 1950, 2100
 LIMIT_FILE_SUFFIXES: Final = (".yaml", ".yml")
-EVERY_ORGAN: Final = "every organ"  # key of a recovery model chosen without naming organs
+EVERY_ORGAN: Final = "all"  # key of the recovery model of organs that are not named
 
 
 def _plain_text(text: str) -> str:
@@ -150,7 +150,7 @@ class CourseEntry(_Entry):
     radiation: Literal["photon", "proton", "electron", "brachy"] = "photon"
     rbe: float | None = Field(default=None, ge=1.0, le=2.0)
     per_day: int = Field(default=1, ge=1, le=4)
-    interval_h: float | None = Field(default=None, gt=0, le=24)
+    interval_h: float | None = Field(default=None, ge=0.5, le=24)
     prescription: Prescription | None = None
     organ_doses: dict[OrganKey, dict[DoseMetric, Dose]] | None = Field(default=None, min_length=1)
     dvh: PathText | None = None
@@ -197,7 +197,7 @@ class CaseFile(_Entry):
     registration: list[RegistrationEntry] = Field(default_factory=list)
     structures: dict[StructureName, OrganKey] | None = Field(default=None, min_length=1)
     alpha_beta_gy: dict[OrganKey, AlphaBeta] = Field(default_factory=dict)
-    half_time_h: dict[OrganKey, Annotated[float, Field(gt=0, le=200)]] = Field(default_factory=dict)
+    half_time_h: dict[OrganKey, Annotated[float, Field(ge=0.1, le=24)]] = Field(default_factory=dict)
     recovery: Recoveries = Field(default_factory=dict)
     sensitivities: list[SensitivityEntry] = Field(default_factory=list)
     interpolation: Literal["cubic", "linear"] = "cubic"

@@ -100,12 +100,18 @@ def _paper_notices(case: Case) -> list[Notice]:
             else ("near-maxima of the sum are upper bounds, wherever the doses lie; mean and volume metrics of the sum are not evaluable")
         )
         notices.append(Notice("course_on_paper", f'Course "{printable(course.name)}" is {GRADES[course.grade]}: {effect}.', course.name))
+        unused = sorted(set(course.paper.organ_doses if course.paper else ()) - {key for _, key in case.organs})
+        if unused:
+            message = (
+                f'Course "{printable(course.name)}" has doses on paper of organs without a structure in the reference course: {", ".join(unused)}; not used.'
+            )
+            notices.append(Notice("organ_dose_unused", message, course.name))
         if course.paper is not None and (course.paper.organ_doses or course.paper.curves):
             unknown = [printable(s.name, 40) for s, key in case.organs if not course.paper.is_known(s.name, key)]
             if unknown:
                 message = (
                     f'Course "{printable(course.name)}" has no dose for these structures; its prescription of {course.paper.prescription_gy:g} Gy is taken for '
-                    f"them: {', '.join(unknown)}. State organ_doses for those that lay outside its fields."
+                    f"them: {', '.join(unknown)}; hot spots may be higher. State organ_doses for those that lay outside its fields."
                 )
                 notices.append(Notice("organ_dose_assumed", message, course.name))
     return notices

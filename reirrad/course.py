@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -18,7 +19,7 @@ from reirrad.registration import Rigid
 from reirrad.structures import Structure
 from reirrad.timing import Timing
 
-__all__ = ["Case", "Component", "Course", "Grade", "ImageStack", "Phase", "RecoveryChoice"]
+__all__ = ["Case", "Component", "Course", "Grade", "ImageStack", "Phase", "RecoveryChoice", "months_between"]
 
 ONCE_A_DAY: Final = Timing()
 # How much is known of a course: A dose, structures and images; B dose alone; C a DVH or doses of organs on paper; D a prescription; E nothing.
@@ -183,6 +184,27 @@ class Course:
         return best
 
 
+def months_between(start: dt.date, end: dt.date) -> float:
+    """Calendar months, and the days beyond as a part of the month they lie in; negative when the end comes first.
+
+    >>> months_between(dt.date(2021, 1, 1), dt.date(2021, 6, 1)), round(months_between(dt.date(2021, 1, 31), dt.date(2021, 3, 14)), 2)
+    (5.0, 1.45)
+    """
+    if end < start:
+        return -months_between(end, start)
+    whole = 12 * (end.year - start.year) + end.month - start.month
+    if _after(start, whole) > end:
+        whole -= 1
+    before, behind = _after(start, whole), _after(start, whole + 1)
+    return whole + (end - before).days / (behind - before).days
+
+
+def _after(day: dt.date, months: int) -> dt.date:
+    """The same day some months later, or the last of that month."""
+    year, month = divmod(12 * day.year + day.month - 1 + months, 12)
+    return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
 @dataclass(frozen=True, slots=True)
 class RecoveryChoice:
     """A recovery model chosen for an organ, and why where its source does not speak of that organ."""
@@ -253,6 +275,18 @@ class Case:
         days = [self.days_since(k) for k, c in enumerate(self.courses) if c.kind == "prior"]
         known = [d for d in days if d is not None]
         return min(known) if known and len(known) == len(days) else None
+
+    @property
+    def interval_months(self) -> float | None:
+        """The same interval in calendar months."""
+        months = [self.months_since(k) for k, c in enumerate(self.courses) if c.kind == "prior"]
+        known = [m for m in months if m is not None]
+        return min(known) if known and len(known) == len(months) else None
+
+    def months_since(self, course: int) -> float | None:
+        """Calendar months from the end of a prior course to the start of the first proposed one; None when a date is unknown."""
+        days, end = self.days_since(course), self.courses[course].last_day
+        return None if days is None or end is None else months_between(end, end + dt.timedelta(days=days))
 
     def days_since(self, course: int) -> int | None:
         """Days from the end of a prior course to the start of the first proposed one; None when a date is unknown."""

@@ -2,61 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from reirrad.clauses import ClauseFinding, clause_findings
 from reirrad.dvh import Undefined
-from reirrad.limit import Clause, Limit
+from reirrad.limit import Limit
 from reirrad.metrics import Metric
 from reirrad.organsum import Bounds, OrganSum
+from reirrad.situation import DECIMALS, Situation, Status
 
-__all__ = ["ClauseFinding", "Finding", "Situation", "Status", "evaluate", "not_evaluable"]
+__all__ = ["Finding", "evaluate", "not_evaluable"]
 
-Status = Literal["pass", "caution", "exceed", "not_evaluable"]
 Bound = Literal["exact", "lower", "upper"]
 
 # A value within this part of its limit is a caution: no dose in a patient is known better.
 NEAR = 0.05
-# Values are compared after rounding to this many decimals (0.1 mGy), so that a limit met exactly is met.
-DECIMALS = 4
 # A physical limit for so many fractions or more was made for conventional ones; with larger fractions than this it is easier than meant.
 CONVENTIONAL_FRACTIONS = 20
 CONVENTIONAL_GY = 2.1
 WORST_FIRST: tuple[Status, ...] = ("exceed", "not_evaluable", "caution", "pass")
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What the conditions of limits refer to.
-
-    Parameters
-    ----------
-    proposed : int or None
-        Number of the proposed course.
-    proposed_fractions : int or None
-        Its fractions.
-    interval_months : float or None
-        From the end of the last prior course to the start of the proposed one; None when a date is unknown.
-    courses : mapping
-        Number of every course to its name.
-    """
-
-    proposed: int | None
-    proposed_fractions: int | None
-    interval_months: float | None
-    courses: Mapping[int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ClauseFinding:
-    """One further clause of a rule: its words, value, what it must be, and the outcome."""
-
-    clause: Clause
-    words: str
-    value: float | None
-    status: Status
-    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +155,7 @@ def _judge_bounds(limit: Limit, structure: str, bounds: Bounds) -> Finding:
         if bounds.high is not None:
             finding = _judge(limit, structure, bounds.high)
             known = "" if bounds.low is None else f"; at least {bounds.low:.2f} {limit.unit}"
-            return replace(finding, reason="; ".join(filter(None, (finding.reason, bounds.reason + known))), bound="upper")
+            return replace(finding, reason="; ".join(filter(None, (finding.reason, f"at most this: {bounds.reason}{known}"))), bound="upper")
     return not_evaluable(limit, structure, bounds.reason)
 
 
@@ -243,66 +209,11 @@ def _with_recovery(without: Finding, after: Finding) -> Finding:
 
 def _with_clauses(finding: Finding, organ: OrganSum, situation: Situation) -> Finding:
     """Evaluate every further clause of a rule; all must hold."""
-    clauses = tuple(one for clause in finding.limit.clauses for one in _clause(clause, finding.limit, organ, situation))
+    clauses = tuple(one for clause in finding.limit.clauses for one in clause_findings(clause, finding.limit, organ, situation))
     status = min((finding.status, *(c.status for c in clauses)), key=WORST_FIRST.index)
     told = [f"{c.words}: {c.reason}" if c.reason else c.words for c in clauses if c.status in ("exceed", "not_evaluable")]
-    return replace(finding, status=status, reason="; ".join(filter(None, (finding.reason, *told))) or None, clauses=clauses)
-
-
-def _clause(clause: Clause, limit: Limit, organ: OrganSum, situation: Situation) -> Iterable[ClauseFinding]:
-    """One finding; for a clause of each course one for each."""
-    if clause.what == "interval":
-        yield _interval(clause, situation.interval_months)
-        return
-    if clause.what == "each_course":
-        for number, name in situation.courses.items():
-            yield _of_bounds(clause, f'{limit.metric} of "{name}"', _clause_bounds(limit, organ, number))
-        return
-    if situation.proposed is None:
-        yield ClauseFinding(clause, clause.what.replace("_", " "), None, "not_evaluable", "the case has no proposed course")
-        return
-    this = _clause_bounds(limit, organ, situation.proposed)
-    name = situation.courses[situation.proposed]
-    if clause.what == "this_course":
-        yield _of_bounds(clause, f'{limit.metric} of "{name}"', this)
-    else:
-        yield _of_bounds(clause, f'{limit.metric} of "{name}" / all courses', _ratio(this, _clause_bounds(limit, organ, None)))
-
-
-def _clause_bounds(limit: Limit, organ: OrganSum, course: int | None) -> Bounds:
-    try:
-        return organ.value(limit.metric, limit.unit, limit.quantity, limit.alpha_beta_gy, course)
-    except Undefined as why:
-        return Bounds(None, None, str(why))
-
-
-def _ratio(part: Bounds, whole: Bounds) -> Bounds:
-    """Ratio of two values of which perhaps only bounds are known; 0 where nothing was given at all."""
-    low = None if part.low is None or whole.high is None else part.low / whole.high if whole.high > 0 else 0.0
-    high = None if part.high is None or whole.low is None else part.high / whole.low if whole.low > 0 else 0.0 if part.high == 0 else None
-    return Bounds(low, high, part.reason or whole.reason)
-
-
-def _of_bounds(clause: Clause, words: str, bounds: Bounds) -> ClauseFinding:
-    """Judge a clause; every one but the interval is an upper limit."""
-
-    def holds(value: float) -> bool:
-        return round(value, DECIMALS) < clause.limit if clause.comparator == "<" else round(value, DECIMALS) <= clause.limit
-
-    shown = f"{words} {clause.comparator} {clause.limit:g}{' Gy' if clause.unit == 'Gy' else ''}"
-    if bounds.high is not None and (holds(bounds.high) or bounds.is_exact):
-        status: Status = "pass" if holds(bounds.high) else "exceed"
-        return ClauseFinding(clause, shown, round(bounds.high, DECIMALS), status, bounds.reason or (None if status == "pass" else f"found {bounds.high:.3g}"))
-    if bounds.low is not None and not holds(bounds.low):
-        return ClauseFinding(clause, shown, round(bounds.low, DECIMALS), "exceed", f"at least {bounds.low:.3g}: {bounds.reason}")
-    if bounds.high is not None and bounds.low is not None:
-        return ClauseFinding(clause, shown, round(bounds.high, DECIMALS), "exceed", f"found {bounds.high:.3g}, {bounds.reason}")
-    return ClauseFinding(clause, shown, None, "not_evaluable", bounds.reason)
-
-
-def _interval(clause: Clause, months: float | None) -> ClauseFinding:
-    words = f"interval {clause.comparator} {clause.limit:g} months"
-    if months is None:
-        return ClauseFinding(clause, words, None, "not_evaluable", "the interval is not known")
-    status: Status = "pass" if months >= clause.limit else "exceed"
-    return ClauseFinding(clause, words, round(months, DECIMALS), status, None if status == "pass" else f"found {months:.2f}")
+    value = finding.value
+    if status == "not_evaluable" and value is not None:
+        told.insert(0, f"the sum itself is {value:.2f} {finding.limit.unit} ({finding.status})")
+        value = None
+    return replace(finding, value=value, status=status, reason="; ".join(filter(None, (finding.reason, *told))) or None, clauses=clauses)

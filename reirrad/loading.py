@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reirrad.accumulation import deliveries
 from reirrad.assessment import LimitChoice
 from reirrad.casechoices import limits_of, recovery_of, sensitivities_of
 from reirrad.casefile import CaseFile, read_case_file
@@ -20,7 +21,7 @@ from reirrad.dicom.let import read_let
 from reirrad.dicom.spatial import read_rigid
 from reirrad.errors import CaseFileError, DicomError, Notice, printable
 from reirrad.organs import match_organ
-from reirrad.paperloading import read_paper_course, timing_of
+from reirrad.paperloading import check_timing, read_paper_course, timing_of
 from reirrad.registration import Rigid
 from reirrad.structures import Structure
 from reirrad.yamlfile import did_you_mean
@@ -70,7 +71,9 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
             patient_id=file.patient_id,
             is_slow=entry.delivery is not None and entry.delivery.pattern != "slow_fraction",
         )
-        courses.append(_with_let(file, number, replace(course, timing=timing_of(file, number)), identity, notices))
+        timing = timing_of(file, number)
+        check_timing(file, number, timing, [n for n, _ in deliveries(course.phases)])
+        courses.append(_with_let(file, number, replace(course, timing=timing), identity, notices))
         identities.append((entry.name, identity))
     identity = _one_patient(identities, notices)
     _refuse_same_dose(courses)

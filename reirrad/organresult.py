@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import numpy as np
 
@@ -26,11 +25,11 @@ from reirrad.statistics import KEYS, NEAR_MAXIMA_CC, Statistics, no_statistics, 
 from reirrad.structures import Structure
 from reirrad.timing import Acute, SlowFraction, repair_factor
 
-__all__ = ["DAYS_PER_MONTH", "OrganResult", "compute"]
+__all__ = ["OrganResult", "compute"]
 
-DAYS_PER_MONTH: Final = 365.25 / 12
 # Dose per fraction beyond which LQ is questioned, and beyond which it is hardly supported (Brenner 2008: data to about 10 Gy, reasonable to 18 Gy).
 LQ_GY, LQ_STRONG_GY = 10.0, 18.0
+OTHER_VOLUME = 0.2  # part by which the volume of an organ in a DVH may differ from the contoured one without a word
 ROUNDING = 1 + 1e-5  # a dose per fraction that is these in single precision is not beyond them
 
 
@@ -108,6 +107,7 @@ def compute(case: Case, structure: Structure, key: str, step_of_set_mm: float | 
     notices = [Notice(n.code, n.message, reference.name, name) for n in points.notices]
     notices += _coverage_notices(case, name, dose)
     notices += _lq_notices(case, name, total)
+    notices += _volume_notices(case, name, points.volume_cc)
     numbers = range(len(case.courses))
     return OrganResult(
         name=name,
@@ -171,8 +171,7 @@ def _recovered(case: Case, key: str) -> dict[int, Recovered]:
     out = {}
     for k, course in enumerate(case.courses):
         if course.kind == "prior":
-            days = case.days_since(k)
-            out[k] = recovered(choice.model, key, None if days is None else days / DAYS_PER_MONTH, choice.rationale)
+            out[k] = recovered(choice.model, key, case.months_since(k), choice.rationale)
     return out
 
 
@@ -196,7 +195,7 @@ def _under(sensitivity: Sensitivity, organ: OrganSum) -> Statistics:
             values[key] = upper_near_max_gy(sensitivity.dvh.known(), converted, volume_cc, None, "physical")
         except Undefined as why:
             values[key], reasons[key] = None, str(why)
-    return Statistics({key: values[key] for key in KEYS}, reasons, {}, "at most this: near-maxima of courses known from paper only are added wherever they lie")
+    return Statistics({key: values[key] for key in KEYS}, reasons, {}, "near-maxima of courses known from paper only are added wherever they lie")
 
 
 def _coverage_notices(case: Case, name: str, dose: OrganDose) -> list[Notice]:
@@ -241,4 +240,18 @@ def _lq_notices(case: Case, name: str, organ: OrganSum) -> list[Notice]:
                 "beyond the range in which the linear-quadratic (LQ) model is supported; read its EQD2 with care."
             )
             out.append(Notice("lq_range_strong" if strong > 0 else "lq_range", message, course.name, name))
+    return out
+
+
+def _volume_notices(case: Case, name: str, volume_cc: float) -> list[Notice]:
+    """Say where a DVH is of another volume than the structure: another contour, or another unit."""
+    out = []
+    for course in case.courses:
+        there = None if course.paper is None else course.paper.volume_cc(name)
+        if there is not None and abs(there / volume_cc - 1) > OTHER_VOLUME:
+            message = (
+                f'Structure "{printable(name)}" has {brief(volume_cc)} cc, and {brief(there)} cc in the DVH of course "{printable(course.name)}". Check that '
+                "both are the same organ, contoured whole, and that the volumes of the DVH are in cc."
+            )
+            out.append(Notice("dvh_volume_differs", message, course.name, name))
     return out

@@ -133,7 +133,7 @@ class OrganSum:
         Undefined
             When the organ has no such value, whatever the dose.
         """
-        papers = {k: p for k, p in self.papers.items() if course in (None, k)}
+        papers = {k: p for k, p in self.papers.items() if course in (None, k) and (kept or {}).get(k, 1.0) > 0}
         if not papers:
             return self._at_points(metric, unit, quantity, alpha_beta_gy, course, kept)
         low = self._least(metric, unit, quantity, alpha_beta_gy, course, papers, kept)
@@ -151,10 +151,11 @@ class OrganSum:
             )
         except Undefined as why:
             return Bounds(low, None, str(why))
+        reason = f"course {listed} is known from paper only"
         if course is None:
-            reason = f"at most this: near-maxima of course {listed}, known from paper only, are added wherever they lie"
-        else:
-            reason = f"at most this: course {listed} is known from paper only"
+            reason = f"near-maxima of course {listed}, known from paper only, are added wherever they lie"
+        if assumed := [f'"{self.names.get(k, str(k))}"' for k, p in papers.items() if p is not None and p.grade == "D"]:
+            reason += f"; assumed, not proven: no part of the structure received more than the prescription of course {', '.join(assumed)}"
         return Bounds(low, high, reason)
 
     def _at_points(
@@ -219,7 +220,11 @@ def joined(parts: Sequence[OrganSum]) -> OrganSum:
         first.course,
         first.repair,
     )
-    return OrganSum(dose, parts[0].papers, parts[0].names)
+    papers: dict[int, PaperDose | None] = {}
+    for k in parts[0].papers:
+        known = [paper for part in parts if (paper := part.papers[k]) is not None]
+        papers[k] = PaperDose.union(known) if len(known) == len(parts) else None
+    return OrganSum(dose, papers, parts[0].names)
 
 
 def _given(papers: Mapping[int, PaperDose | None]) -> list[PaperDose]:

@@ -173,6 +173,34 @@ class PaperDose:
         (volumes, doses), (floor_cc, floor_gy) = _lowest(volumes_cc, doses_gy), (none, none) if floor is None else _highest(*floor)
         return cls(volumes, doses, fractions, repair, "C", floor_cc, floor_gy, None, organ_cc)
 
+    @classmethod
+    def union(cls, parts: Sequence[PaperDose]) -> PaperDose:
+        """What is known of several structures taken together: at most the volumes of all above a dose, at least those of each.
+
+        >>> both = PaperDose.union([PaperDose(np.array([1.0]), np.array([30.0]), 25)] * 2)
+        >>> both.upper_gy(1.0), both.upper_gy(2.0), both.lower_gy(1.0)
+        (inf, 30.0, 30.0)
+        """
+        doses = np.unique(np.concatenate([p.doses_gy for p in parts]))[::-1]
+        volumes = np.array([sum(p._volume_above(float(dose)) for p in parts) for dose in doses])
+        known = np.isfinite(volumes)
+        floors = [
+            (p.volumes_cc, p.doses_gy) if p.floor_volumes_cc is None or p.floor_doses_gy is None else (p.floor_volumes_cc, p.floor_doses_gy) for p in parts
+        ]
+        floor = _highest(np.concatenate([v for v, _ in floors]), np.concatenate([d for _, d in floors]))
+        grade: Grade = "D" if any(p.grade == "D" for p in parts) else "C"
+        return cls(*_lowest(volumes[known], doses[known]), parts[0].fractions, parts[0].repair, grade, *floor)
+
+    def _volume_above(self, dose_gy: float) -> float:
+        """Volume that receives more than a dose at most; infinite when nothing bounds it."""
+        bounded = self.volumes_cc[self.doses_gy <= dose_gy]
+        return float(bounded[0]) if bounded.size else float("inf")
+
+    def without_floor(self) -> PaperDose:
+        """The upper bounds alone: what is known of a whole is no lower bound of its parts."""
+        none = np.empty(0)
+        return replace(self, floor_volumes_cc=none, floor_doses_gy=none, mean_gy=None, organ_cc=None)
+
     def delivered(self, fractions: int) -> PaperDose:
         """The same sessions, of which only these were given."""
         whole("fractions", fractions)

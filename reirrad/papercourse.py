@@ -47,7 +47,7 @@ class Paper:
 
     def is_known(self, structure: str, organ: str) -> bool:
         """Whether something is known of this organ beyond the prescription."""
-        return organ in self.organ_doses or bool(self._curves_of(structure, organ))
+        return organ in self.organ_doses or self._curve(structure, organ) is not None
 
     def of(self, structure: str, organ: str, volume_cc: float, repair: float) -> PaperDose:
         """What is known of the dose of one structure; the prescription everywhere, where nothing is known of its organ.
@@ -61,20 +61,38 @@ class Paper:
         """
         n = self.prescribed_fractions
         if organ in self.organ_doses:
-            known = PaperDose.from_organ_doses(self.organ_doses[organ], n, repair=repair, organ_cc=None)
-        elif curves := self._curves_of(structure, organ):
-            known = _envelope([curve.paper(n, repair=repair) for curve in curves])
+            known = PaperDose.from_organ_doses(self.organ_doses[organ], n)
+            if side(structure) is not None:
+                known = known.without_floor()  # which side it is of is not said
         else:
-            known = PaperDose.uniform(self.prescription_gy, n, repair=repair)
+            known = self._curve(structure, organ) or PaperDose.uniform(self.prescription_gy, n)
+        known = replace(known, repair=repair)
         return known if self.fractions == n else known.delivered(self.fractions)
 
-    def _curves_of(self, structure: str, organ: str) -> list[DvhCurve]:
-        """The curve of that name; else those of the organ on the same side; else all of the organ."""
+    def volume_cc(self, structure: str) -> float | None:
+        """Volume of the structure of the same name in the DVH; None when it has none."""
+        curve = self.curves.get(structure)
+        return None if curve is None else curve.total_cc or float(curve.least_cc.max(initial=0.0)) or None
+
+    def _curve(self, structure: str, organ: str) -> PaperDose | None:
+        """The curve of that name; else of the organ on the same side; else of both sides, of which the structure is a part, or which are its parts.
+
+        A curve of the other side says nothing.
+        """
         if structure in self.curves:
-            return [self.curves[structure]]
-        of_organ = {name: curve for name, curve in self.curves.items() if self.organs.get(name) == organ}
-        same_side = [curve for name, curve in of_organ.items() if side(name) == side(structure)]
-        return same_side or list(of_organ.values())
+            return self._paper(structure)
+        names = [name for name, key in self.organs.items() if key == organ]
+        here = side(structure)
+        if alike := [name for name in names if side(name) == here]:
+            return _envelope([self._paper(name) for name in alike])
+        if here is not None:
+            whole = [name for name in names if side(name) is None]
+            return _envelope([self._paper(name).without_floor() for name in whole]) if whole else None
+        parts = [[self._paper(name) for name in names if side(name) == which] for which in ("left", "right")]
+        return PaperDose.union([_envelope(part) for part in parts]) if all(parts) else None
+
+    def _paper(self, name: str) -> PaperDose:
+        return self.curves[name].paper(self.prescribed_fractions)
 
 
 def _envelope(papers: list[PaperDose]) -> PaperDose:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +19,12 @@ from reirrad.errors import CaseFileError, DicomError, Notice, ParameterError, pr
 from reirrad.organs import match_organ
 from reirrad.organs import organs as all_organs
 from reirrad.papercourse import Paper
-from reirrad.timing import Timing
+from reirrad.timing import Timing, repair_factor
 
-__all__ = ["read_paper_course", "timing_of"]
+__all__ = ["check_timing", "read_paper_course", "timing_of"]
 
+# Dose per fraction, and part of the prescription that an organ may have, without a word.
+LEAST_PER_FRACTION_GY, MOST_PER_FRACTION_GY, HOT = 0.2, 30.0, 1.3
 TABLE_SUFFIXES: Final = (".csv", ".tsv", ".txt")
 
 
@@ -38,6 +42,35 @@ def timing_of(file: CaseFile, number: int) -> Timing:
         return Timing.from_case(entry.per_day, entry.interval_h, delivery)
     except ParameterError as error:
         raise CaseFileError(f"{file.where('courses', number, 'delivery' if delivery else 'per_day')}: {error}") from None
+
+
+def check_timing(file: CaseFile, number: int, timing: Timing, blocks: Sequence[int]) -> None:
+    """Refuse sessions that do not go with how they are said to be given.
+
+    Parameters
+    ----------
+    blocks : sequence of int
+        Sessions of each delivery, in order. Repair is computed within a delivery; the next one must begin on a new day.
+
+    Raises
+    ------
+    CaseFileError
+    """
+    key = "per_day" if timing.per_day > 1 else "delivery"
+    place = file.where("courses", number, key)
+    if timing.per_day > sum(blocks):
+        raise CaseFileError(f"{place}: found {timing.per_day} fractions a day for a course of {sum(blocks)}; needed is at most as many as the course has.")
+    for n, following in pairwise(blocks):
+        if n % timing.per_day:
+            raise CaseFileError(
+                f"{place}: a plan of {n} fractions at {timing.per_day} a day ends in the middle of a day, and the next one, of {following}, would begin there. "
+                "Repair between fractions of different plans is not computed. State plans that fill whole days, or the plans of one day as concurrent."
+            )
+    for n in blocks:
+        try:
+            repair_factor(timing, n, 1.0)
+        except ParameterError as error:
+            raise CaseFileError(f"{place}: {error}") from None
 
 
 def read_paper_course(file: CaseFile, number: int) -> tuple[Course, Identity | None]:
@@ -73,13 +106,40 @@ def read_paper_course(file: CaseFile, number: int) -> tuple[Course, Identity | N
     stated = file.structures or {}
     organs = {name: stated.get(name, name if name in all_organs() else match_organ(name) or "") for name in curves}
     n = entry.prescription.fractions
+    check_timing(file, number, timing, [entry.fractions or n])
     paper = Paper(entry.prescription.dose_gy, n, entry.fractions or n, entry.organ_doses or {}, curves, organs)
     for organ in paper.organ_doses:
         try:
             paper.of("", organ, 1.0, 1.0)
         except ParameterError as error:
             raise CaseFileError(f"{file.where('courses', number, 'organ_doses', organ)}: {error}") from None
-    return replace(bare, paper=paper, notices=notices), identity
+    return replace(bare, paper=paper, notices=(*notices, *_plausibility(paper, entry.name))), identity
+
+
+def _plausibility(paper: Paper, course: str) -> list[Notice]:
+    """Doses on paper that look like a mistake, and doses that were scaled."""
+    out = []
+    each = paper.prescription_gy / paper.prescribed_fractions
+    if not LEAST_PER_FRACTION_GY <= each <= MOST_PER_FRACTION_GY:
+        message = (
+            f'Course "{printable(course)}" on paper has {each:.2g} Gy per fraction ({paper.prescription_gy:g} Gy in {paper.prescribed_fractions}), which is '
+            "unusual. Check that the prescription is the total dose."
+        )
+        out.append(Notice("dose_per_fraction_unusual", message, course))
+    above = sorted(organ for organ, doses in paper.organ_doses.items() if max(doses.values()) > HOT * paper.prescription_gy)
+    if above:
+        message = (
+            f'Course "{printable(course)}" on paper has doses of {", ".join(above)} above {HOT:g} times its prescription of {paper.prescription_gy:g} Gy. '
+            "Check them, and their unit."
+        )
+        out.append(Notice("dose_prescription_mismatch", message, course))
+    if paper.fractions != paper.prescribed_fractions:
+        message = (
+            f'Doses of course "{printable(course)}" on paper are taken as those of its {paper.prescribed_fractions} prescribed fractions, and scaled to the '
+            f"{paper.fractions} delivered. If they are of the delivered ones already, state these under prescription."
+        )
+        out.append(Notice("paper_dose_scaled", message, course))
+    return out
 
 
 def _stored_curves(path: Path, shown_as: str, file: CaseFile, course: str) -> tuple[dict[str, DvhCurve], Identity, tuple[Notice, ...]]:

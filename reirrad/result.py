@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from reirrad import __version__
 from reirrad.assessment import Assessment
+from reirrad.clauses import ClauseFinding
 from reirrad.course import Case, Course
 from reirrad.disagreements import Disagreement
 from reirrad.errors import Notice
-from reirrad.evaluation import ClauseFinding, Finding
+from reirrad.evaluation import Finding
 from reirrad.nieder import note
 from reirrad.organresult import OrganResult
 from reirrad.riskscore import RiskScore

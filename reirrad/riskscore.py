@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reirrad.course import Case, Course
+from reirrad.course import Case, Course, months_between
 from reirrad.metrics import Metric
 from reirrad.nieder import Score, alpha_beta_gy, nieder_score
-from reirrad.organresult import DAYS_PER_MONTH, OrganResult
+from reirrad.organresult import OrganResult
 from reirrad.organsum import OrganSum
 
 __all__ = ["RiskScore", "risk_scores"]
@@ -61,8 +61,8 @@ def _day(course: Course) -> dt.date:
 def _months(case: Case, before: int, after: int) -> float | None:
     """Months from the end of one irradiation to the start of the next, at least 0; None when a date is not known."""
     if case.courses[after].kind == "proposed":
-        days = case.days_since(before)
+        months = case.months_since(before)
     else:
-        end, start = case.courses[before].last_day, case.courses[after].first_day or case.courses[after].last_day
-        days = None if end is None or start is None else (start - end).days
-    return None if days is None else max(days, 0) / DAYS_PER_MONTH
+        end, start = case.courses[before].last_day, case.courses[after].first_day
+        months = None if end is None or start is None else months_between(end, start)
+    return None if months is None else max(months, 0.0)

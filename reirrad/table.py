@@ -38,7 +38,7 @@ def render(assessment: Assessment, console: Console) -> None:
     days = case.interval_days
     models = sorted({c.model.key for c in case.recovery.values()})
     recovery = f"recovery: {', '.join(models)} (a model; sums without it stand beside)" if models else "recovery: none assumed"
-    interval = "interval not known" if days is None else f"interval {days} days ({days / 30.4375:.1f} months)"
+    interval = "interval not known" if days is None else f"interval {days} days ({case.interval_months:.1f} months)"
     if len(case.courses) > 1:
         console.print(Text(f"  {interval}; {recovery}"))
     console.print()

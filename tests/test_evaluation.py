@@ -6,15 +6,16 @@ import pytest
 from case_factory import limit, organ_dose
 
 from reirrad.dvh import Undefined
-from reirrad.evaluation import Finding, Situation, evaluate, not_evaluable
+from reirrad.evaluation import Finding, evaluate, not_evaluable
 from reirrad.limit import Clause
 from reirrad.metrics import Metric, parse_metric
 from reirrad.organsum import OrganSum, at_least, metric_value
 from reirrad.paper import PaperDose
+from reirrad.situation import Situation
 
 NAN = float("nan")
 NAMES = {0: "first", 1: "second"}
-PROPOSED = Situation(proposed=1, proposed_fractions=5, interval_months=12.0, courses=NAMES)
+PROPOSED = Situation(proposed=1, proposed_fractions=5, interval_months=12.0, courses=NAMES, priors=frozenset({0}))
 
 
 def found(one: Any, dose: Any, situation: Situation = PROPOSED) -> Finding:
@@ -159,7 +160,7 @@ def test_physical_doses_are_not_summed() -> None:
 
 @pytest.mark.hazard("H17")
 def test_limit_of_a_course_needs_a_proposed_course() -> None:
-    finding = found(limit("Dmax", 500.0, scope="course"), at(30.0), Situation(None, None, None, NAMES))
+    finding = found(limit("Dmax", 500.0, scope="course"), at(30.0), Situation(None, None, None, NAMES, frozenset({0})))
     assert (finding.status, finding.reason) == ("not_evaluable", "the limit is for the proposed course, and the case has none")
 
 
@@ -172,7 +173,7 @@ def test_limit_of_a_course_needs_a_proposed_course() -> None:
 )
 def test_fraction_condition(least: int | None, most: int | None, n: int, applies: bool) -> None:
     one = limit("Dmax", 500.0, min_fractions=least, max_fractions=most)
-    finding = evaluate(one, "Rectum_1", OrganSum(at(30.0)), Situation(1, n, 12.0, NAMES))
+    finding = evaluate(one, "Rectum_1", OrganSum(at(30.0)), Situation(1, n, 12.0, NAMES, frozenset({0})))
     assert (finding is not None) == applies
     assert finding is None or finding.status == "pass"
 
@@ -180,7 +181,7 @@ def test_fraction_condition(least: int | None, most: int | None, n: int, applies
 @pytest.mark.hazard("H17")
 @pytest.mark.parametrize("key", ["min_fractions", "max_fractions"])
 def test_fraction_condition_without_a_proposed_course(key: str) -> None:
-    finding = found(limit("Dmax", 500.0, **{key: 5}), at(30.0), Situation(None, None, None, NAMES))
+    finding = found(limit("Dmax", 500.0, **{key: 5}), at(30.0), Situation(None, None, None, NAMES, frozenset({0})))
     assert finding.status == "not_evaluable"
     assert finding.reason == "the limit holds for certain numbers of fractions of the proposed course, and the case has none"
 
@@ -198,7 +199,7 @@ def test_fraction_condition_without_a_proposed_course(key: str) -> None:
     ],
 )
 def test_interval_condition(key: str, months: float | None, reason: str | None) -> None:
-    finding = found(limit("Dmax", 500.0, **{key: 6.0}), at(30.0), Situation(1, 5, months, NAMES))
+    finding = found(limit("Dmax", 500.0, **{key: 6.0}), at(30.0), Situation(1, 5, months, NAMES, frozenset({0})))
     assert (finding.status, finding.reason) == ("pass" if reason is None else "not_evaluable", reason)
 
 
@@ -356,7 +357,7 @@ def rule(first_gy: float, second_gy: float, months: float | None = 12.0, clauses
     """Both in 25 fractions at alpha/beta 2: 50 Gy are 50 Gy EQD2."""
     dose = organ_dose((0, 25, [first_gy]), (1, 25, [second_gy]), volumes_cc=[4.0])
     one = limit("Dmax", 70.0, organ="thecal_sac", alpha_beta_gy=2.0, clauses=clauses, **more)
-    finding = evaluate(one, "ThecalSac", OrganSum(dose, {}, NAMES), Situation(1, 25, months, NAMES))
+    finding = evaluate(one, "ThecalSac", OrganSum(dose, {}, NAMES), Situation(1, 25, months, NAMES, frozenset({0})))
     assert finding is not None
     return finding
 
@@ -367,8 +368,9 @@ def rule(first_gy: float, second_gy: float, months: float | None = 12.0, clauses
         (50.0, 10.0, 12.0, ("pass", "pass", "pass"), "pass"),  # 57 Gy of 70: 10 Gy in 25 are 10 (0.4 + 2) / 4 = 6 Gy
         (50.0, 10.0, 4.9, ("pass", "pass", "exceed"), "exceed"),
         (50.0, 10.0, None, ("pass", "pass", "not_evaluable"), "not_evaluable"),
-        (0.0, 10.0, 12.0, ("pass", "exceed", "pass"), "exceed"),  # all of it is of this course
-        (0.0, 50.0, None, ("exceed", "exceed", "not_evaluable"), "exceed"),
+        (0.0, 10.0, 12.0, ("pass", "pass", "pass"), "pass"),  # no earlier dose here: a ratio means nothing
+        (5.0, 10.0, 12.0, ("pass", "exceed", "pass"), "exceed"),  # 5 Gy in 25 are 2.75 Gy: 6 of 8.75
+        (0.0, 50.0, None, ("exceed", "pass", "not_evaluable"), "exceed"),
     ],
 )
 def test_every_clause_of_a_rule_is_evaluated(first: float, second: float, months: float | None, statuses: tuple[str, ...], status: str) -> None:
@@ -393,7 +395,7 @@ def test_values_of_clauses() -> None:
 
 def test_clause_of_the_proposed_course_needs_one() -> None:
     one = limit("Dmax", 700.0, clauses=HYTEC)
-    finding = evaluate(one, "ThecalSac", OrganSum(at(30.0)), Situation(None, None, 12.0, NAMES))
+    finding = evaluate(one, "ThecalSac", OrganSum(at(30.0)), Situation(None, None, 12.0, NAMES, frozenset({0})))
     assert finding is not None
     assert [c.status for c in finding.clauses] == ["not_evaluable", "not_evaluable", "pass"]
     assert finding.status == "not_evaluable"
@@ -401,7 +403,7 @@ def test_clause_of_the_proposed_course_needs_one() -> None:
 
 @pytest.mark.parametrize(
     ("letter", "limit_gy", "status", "words"),
-    [(20.0, 21.0, "pass", "at most this"), (20.0, 19.0, "exceed", "at least 20"), ({"Dmax": 30.0, "D2cc": 10.0}, 25.0, "exceed", "found 37.5, at most")],
+    [(20.0, 21.0, "pass", "at most this"), (20.0, 19.0, "exceed", "at least 20"), ({"Dmax": 30.0, "D2cc": 10.0}, 25.0, "exceed", "found 37.5 at most")],
 )
 def test_clause_of_a_course_on_paper(letter: Any, limit_gy: float, status: str, words: str) -> None:
     """Each course by itself; for D0.1cc of the letter its Dmax is an upper and its D2cc a lower bound."""
@@ -428,10 +430,38 @@ def test_ratio_of_bounds() -> None:
     assert (finding.clauses[0].status, finding.clauses[0].value) == ("not_evaluable", None)
 
 
-def test_nothing_over_nothing_is_a_ratio_of_zero() -> None:
+def test_without_earlier_dose_there_is_no_ratio_and_without_earlier_course_no_interval() -> None:
     finding = rule(0.0, 0.0)
-    assert [c.value for c in finding.clauses[:2]] == [0.0, 0.0]
+    assert [(c.value, c.reason) for c in finding.clauses[:2]] == [(0.0, None), (None, "no earlier dose in this structure")]
     assert finding.status == "pass"
+    alone = organ_dose((0, 25, [50.0]), volumes_cc=[4.0])
+    finding = evaluate(limit("Dmax", 70.0, alpha_beta_gy=2.0, clauses=HYTEC[1:]), "ThecalSac", OrganSum(alone), Situation(0, 25, None, {0: "now"}))
+    assert [c.reason for c in finding.clauses] == ["no earlier dose in this structure", "no earlier course"]
+    assert finding.status == "pass"
+
+
+def test_rule_that_is_not_evaluable_says_what_the_sum_is() -> None:
+    finding = rule(50.0, 10.0, None)
+    assert (finding.status, finding.value) == ("not_evaluable", None)
+    assert "the sum itself is 56.00 Gy (pass)" in str(finding.reason)
+
+
+def test_all_proposed_courses_are_one_re_irradiation() -> None:
+    """50 in 25, then 10 in 25 twice: 6 and 6 of 62; each alone would pass 10 Gy, together they do not."""
+    dose = organ_dose((0, 25, [50.0]), (1, 25, [10.0]), (2, 25, [10.0]), volumes_cc=[4.0])
+    one = limit("Dmax", 70.0, alpha_beta_gy=2.0, clauses=(Clause("this_course", "<=", 10.0, "Gy"), Clause("ratio", "<=", 0.5, "")))
+    finding = evaluate(one, "ThecalSac", OrganSum(dose), Situation(1, 25, 12.0, {0: "then", 1: "now", 2: "boost"}, frozenset({0})))
+    assert [(c.status, c.value) for c in finding.clauses] == [("exceed", pytest.approx(12)), ("pass", pytest.approx(12 / 62, abs=1e-4))]
+    assert finding.clauses[0].words == 'Dmax of "now" + "boost" <= 10 Gy'
+
+
+def test_undecided_ratio_is_not_evaluable() -> None:
+    """Now 6 Gy; of the letter 50 Gy at most and nothing at least: between 6 / 56 and 1."""
+    organ = OrganSum(organ_dose((1, 25, [10.0]), volumes_cc=[4.0]), {0: PaperDose.uniform(50.0, 25)}, NAMES)
+    finding = evaluate(limit("Dmax", 70.0, alpha_beta_gy=2.0, clauses=HYTEC[1:2]), "ThecalSac", organ, PROPOSED)
+    assert finding.clauses[0].status == "not_evaluable"
+    assert str(finding.clauses[0].reason).startswith("between 0.11 and 1.00: ")
+    assert "assumed, not proven: no part of the structure received more than the prescription" in str(finding.reason)
 
 
 def test_clause_without_such_a_value() -> None:
@@ -449,7 +479,7 @@ def test_clause_without_such_a_value() -> None:
 def test_limit_for_conventional_fractions_is_no_clean_pass_with_larger_ones(gy: float, least: int, status: str) -> None:
     """In 25 fractions 50 Gy are 2.0 and 55 Gy 2.2 Gy per fraction."""
     one = limit("Dmax", 80.0, quantity="physical", scope="course", min_fractions=least)
-    finding = evaluate(one, "Rectum", OrganSum(organ_dose((1, 25, [gy]), volumes_cc=[4.0])), Situation(1, 25, 12.0, NAMES))
+    finding = evaluate(one, "Rectum", OrganSum(organ_dose((1, 25, [gy]), volumes_cc=[4.0])), Situation(1, 25, 12.0, NAMES, frozenset({0})))
     assert finding is not None
     assert finding.status == status
     assert ("up to 2.20 Gy" in str(finding.reason)) == (gy == 55.0 and least == 25)
@@ -458,10 +488,14 @@ def test_limit_for_conventional_fractions_is_no_clean_pass_with_larger_ones(gy: 
 def test_fractions_of_unknown_size_are_no_clean_pass_either() -> None:
     dose = OrganSum(organ_dose((1, 25, [NAN, 10.0]), volumes_cc=[0.005, 9.995]))
     one = limit("Dmean", 80.0, quantity="physical", scope="course", min_fractions=25)
-    finding = evaluate(one, "Rectum", OrganSum(dose.dose, {1: PaperDose.from_organ_doses({"D2cc": 9.0}, 25)}, NAMES), Situation(1, 25, 12.0, NAMES))
+    finding = evaluate(
+        one, "Rectum", OrganSum(dose.dose, {1: PaperDose.from_organ_doses({"D2cc": 9.0}, 25)}, NAMES), Situation(1, 25, 12.0, NAMES, frozenset({0}))
+    )
     assert finding is not None
     assert finding.status == "not_evaluable"
     two = limit("D5cc", 80.0, quantity="physical", scope="course", min_fractions=25)
-    finding = evaluate(two, "Rectum", OrganSum(dose.dose, {1: PaperDose.from_organ_doses({"D2cc": 9.0}, 25)}, NAMES), Situation(1, 25, 12.0, NAMES))
+    finding = evaluate(
+        two, "Rectum", OrganSum(dose.dose, {1: PaperDose.from_organ_doses({"D2cc": 9.0}, 25)}, NAMES), Situation(1, 25, 12.0, NAMES, frozenset({0}))
+    )
     assert finding is not None
     assert (finding.status, "not known" in str(finding.reason)) == ("caution", True)

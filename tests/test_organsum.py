@@ -31,7 +31,7 @@ def test_maxima_of_paper_and_points_add_up() -> None:
     organ = OrganSum(POINTS, {0: PaperDose.from_organ_doses({"Dmax": 20.0}, 10)}, NAMES)
     found = eqd2(organ, "Dmax")
     assert (found.low, found.high) == (pytest.approx(60), pytest.approx(80))
-    assert found.reason == 'at most this: near-maxima of course "letter", known from paper only, are added wherever they lie'
+    assert found.reason == 'near-maxima of course "letter", known from paper only, are added wherever they lie'
     assert not found.is_exact
 
 
@@ -85,7 +85,7 @@ def test_one_course_on_paper() -> None:
     organ = OrganSum(POINTS, {0: paper}, NAMES)
     found = organ.value(parse_metric("D1cc"), "Gy", "physical", None, 0)
     assert (found.low, found.high) == (30.0, 45.0)
-    assert found.reason == 'at most this: course "letter" is known from paper only'
+    assert found.reason == 'course "letter" is known from paper only'
     # 45 in 15 at alpha/beta 2: 45 (3 + 2) / 4
     assert eqd2(organ, "Dmax", course=0).high == pytest.approx(56.25)
     assert organ.value(parse_metric("Dmax"), "Gy", "BED", 2.0, 0).high == pytest.approx(112.5)
@@ -127,3 +127,22 @@ def test_metric_in_cc_with_paper() -> None:
 def test_course_on_paper_in_a_structure_smaller_than_the_metric() -> None:
     with pytest.raises(Undefined, match="4 cc, less than the 5 cc"):
         eqd2(OrganSum(POINTS, {0: PaperDose.uniform(20.0, 10)}, NAMES), "D5cc", course=0)
+
+
+@pytest.mark.hazard("H17")
+def test_both_sides_together_take_the_papers_of_both() -> None:
+    """20 fractions on paper, 10 Gy left and 40 Gy right; of the sum the maximum of both: 60 + 40, whichever comes first."""
+    other = organ_dose((1, 10, [5.0]), volumes_cc=[4])
+    left = OrganSum(other, {0: PaperDose.uniform(10.0, 20)}, NAMES)
+    right = OrganSum(POINTS, {0: PaperDose.uniform(40.0, 20)}, NAMES)
+    for pair in ([left, right], [right, left]):
+        assert eqd2(joined(pair), "Dmax").high == pytest.approx(60 + 40)
+    lost = OrganSum(POINTS, {0: None}, NAMES)
+    assert eqd2(joined([left, lost]), "Dmax").high is None
+
+
+def test_course_of_which_nothing_counts_any_more_is_left_out() -> None:
+    """With nothing kept of an unknown course only the plan remains."""
+    assert eqd2(OrganSum(POINTS, {0: None}, NAMES), "Dmax", kept={0: 0.0}) == Bounds(60.0, 60.0)
+    part = organ_dose((0, 10, [NAN, NAN, NAN]), (1, 10, [10, 40, 20]), volumes_cc=[1, 1, 2])
+    assert eqd2(OrganSum(part), "Dmax", kept={0: 0.0}) == Bounds(60.0, 60.0)

@@ -47,6 +47,44 @@ def test_curve_of_the_same_name_then_side_then_all() -> None:
     assert paper.of("Kidney Lt", "kidney", 10, 1.0).upper_gy(0.0) == 30
     both = paper.of("Kidneys", "kidney", 20, 1.0)
     assert both.upper_gy(0.0) == 40  # the higher one
-    assert both.upper_gy(5.0) == pytest.approx(20)  # left: 20 Gy from 2 cc on; right: 10 Gy
-    assert both.lower_gy(1.0) == pytest.approx(10)  # the lower one: right has 10 Gy in 2 cc
+    assert both.upper_gy(2.1) == pytest.approx(30)  # above 30 Gy none of the left one, and 2 cc of the right one at most
+    assert both.upper_gy(4.1) == pytest.approx(20)  # above 20 Gy 2 cc of each at most
+    assert both.lower_gy(1.0) == pytest.approx(20)  # what one of them has, both together have
     assert paper.of("Bladder", "bladder", 10, 1.0).grade == "D"
+
+
+@pytest.mark.hazard("H15", "H17")
+def test_curve_of_the_other_side_says_nothing() -> None:
+    paper = Paper(50.0, 25, 25, {}, {"Kidney_R": RIGHT}, {"Kidney_R": "kidney"})
+    assert paper.of("Kidney_L", "kidney", 10, 1.0).grade == "D"
+    assert paper.of("Kidneys", "kidney", 10, 1.0).grade == "D"
+    assert not paper.is_known("Kidney_L", "kidney")
+    assert paper.is_known("Kidney_R", "kidney")
+
+
+@pytest.mark.hazard("H17")
+def test_curve_of_both_sides_bounds_each_from_above_only() -> None:
+    """What both together have, one of them need not."""
+    paper = Paper(50.0, 25, 25, {}, {"Kidneys": LEFT}, {"Kidneys": "kidney"})
+    one = paper.of("Kidney_L", "kidney", 10, 1.0)
+    assert (one.upper_gy(2.1), one.lower_gy(1.0)) == (20.0, 0.0)
+    assert paper.of("Kidneys", "kidney", 20, 1.0).lower_gy(1.0) == 20.0
+
+
+def test_several_curves_of_one_side_are_bounded_by_the_highest() -> None:
+    curves = {"Kidney_L": LEFT, "KidneyL": curve("KidneyL", (0, 9), (35, 1), (45, 0))}
+    paper = Paper(50.0, 25, 25, {}, curves, dict.fromkeys(curves, "kidney"))
+    both = paper.of("Kidney Lt", "kidney", 10, 1.0)
+    assert (both.upper_gy(0.0), both.upper_gy(2.1), both.lower_gy(1.0)) == (45.0, 35.0, 20.0)
+
+
+def test_dose_of_an_organ_is_no_lower_bound_of_one_side() -> None:
+    paper = Paper(50.0, 25, 25, {"kidney": {"D2cc": 20.0}})
+    assert (paper.of("Kidney_L", "kidney", 10, 1.0).lower_gy(1.0), paper.of("Kidneys", "kidney", 10, 1.0).lower_gy(1.0)) == (0.0, 20.0)
+
+
+def test_volume_of_a_structure_in_the_dvh() -> None:
+    unknown = DvhCurve("Rectum", "cumulative", None, *(np.array(v, np.float64) for v in ([0, 40], [9, 0], [0, 40], [9, 0])))
+    nothing = DvhCurve("Anus", "cumulative", None, *(np.array(v, np.float64) for v in ([0.0], [0.0], [0.0], [0.0])))
+    paper = Paper(50.0, 25, 25, {}, {"Kidney_L": LEFT, "Rectum": unknown, "Anus": nothing}, ORGANS)
+    assert [paper.volume_cc(name) for name in ("Kidney_L", "Rectum", "Anus", "Bladder")] == [10.0, 9.0, None, None]

@@ -181,7 +181,7 @@ def test_clauses_go_with_their_rule() -> None:
         {
             "what": "interval",
             "words": "interval >= 5 months",
-            "value": 11.9918,
+            "value": 12.0,
             "comparator": ">=",
             "limit": 5.0,
             "unit": "months",

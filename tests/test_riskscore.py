@@ -48,6 +48,10 @@ def test_proposed_courses_together_are_one_irradiation() -> None:
 def test_priors_in_order_of_time() -> None:
     """Given out of order: half a year less a day lies between them, so the points of a short interval count."""
     late, early = prior(10, 5, dt.date(2020, 6, 20), first_day=dt.date(2020, 6, 10), name="late"), prior(50, 25, dt.date(2020, 1, 1))
+    unsure = prior(10, 5, dt.date(2020, 8, 1), name="late")  # completed seven months later, but when did it start?
+    (found,) = scores(unsure, early, now(10, 5))
+    assert found.score is not None
+    assert found.score.interval_points == (0.0, 4.5)
     (found,) = scores(late, early, now(10, 5))
     assert found.score is not None
     assert found.score.interval_points == (4.5, 4.5)
