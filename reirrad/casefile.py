@@ -185,6 +185,8 @@ def _reference_problems(case: CaseFile) -> Iterator[Problem]:
             yield Problem(here, "method file needs the key file")
         if entry.method != "file" and entry.file is not None:
             yield Problem((*here, "file"), f"a file is given, but the method is {entry.method}; needed method: file, or no file")
+        if entry.structures is not None and entry.method != "auto":
+            yield Problem((*here, "structures"), f"structures restrict an automatic registration, but the method is {entry.method}; take them away")
         if entry.course in on_paper:
             yield Problem((*here, "course"), f'"{printable(entry.course)}" is known from paper only; there is nothing to register')
         if entry.course == case.reference_course and entry.method in ("file", "auto"):
@@ -243,11 +245,14 @@ def _path_problems(case: CaseFile, document: Document, folder: Path) -> Iterator
         places.append((("courses", i, "dicom"), course.dicom or "", True))
         places += [(("courses", i, key), getattr(course, key) or "", False) for key in ("dvh", "let")]
         places += [(("courses", i, "phases", k, "dicom"), phase.dicom or "", True) for k, phase in enumerate(course.phases or [])]
-    places += [(("registration", i, "file"), entry.file or "", False) for i, entry in enumerate(case.registration)]
-    single = ("constraints",) in document.plain.written
+    for i, entry in enumerate(case.registration):
+        here: Place = ("registration", i, "file")
+        single = here in document.plain.written
+        places += [(here if single else (*here, k), text, False) for k, text in enumerate(entry.file or ())]
+    alone = ("constraints",) in document.plain.written
     for k, constraint in enumerate(case.constraints):
         if constraint in case.limit_files or {"/", "\\"} & set(constraint):
-            places.append((("constraints",) if single else ("constraints", k), constraint, False))
+            places.append((("constraints",) if alone else ("constraints", k), constraint, False))
     for place, text, is_folder in places:
         if place not in document.plain.written:
             continue

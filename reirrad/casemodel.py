@@ -15,7 +15,7 @@ from reirrad.metrics import parse_metric
 from reirrad.organs import organ
 from reirrad.yamlfile import Document, Text
 
-__all__ = ["EVERY_ORGAN", "CaseFile", "CourseEntry", "DeliveryEntry", "PhaseEntry", "Prescription", "RecoveryEntry", "RegistrationEntry", "SensitivityEntry"]
+__all__ = ["EVERY_ORGAN", "CaseFile", "CourseEntry", "DeliveryEntry", "PhaseEntry", "Prescription", "RecoveryEntry", "RegistrationEntry", "SensitivityEntry", "UncertaintyEntry"]
 
 FIRST_YEAR, LAST_YEAR = 1950, 2100
 LIMIT_FILE_SUFFIXES: Final = (".yaml", ".yml")
@@ -76,10 +76,11 @@ Day = Annotated[dt.date, AfterValidator(_plausible_date)]
 Fractions = Annotated[int, Field(ge=1, le=200)]
 AlphaBeta = Annotated[float, Field(ge=0.1, le=50)]
 Dose = Annotated[float, Field(ge=0, le=1000)]
+PATHS_SCHEMA: Final = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
 NamesOrName = Annotated[
     list[Name],
     BeforeValidator(_as_list),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+    PATHS_SCHEMA,
 ]
 
 
@@ -180,7 +181,18 @@ class RegistrationEntry(_Entry):
 
     course: Name
     method: Literal["identity", "file", "auto", "none"]
-    file: PathText | None = None
+    file: Annotated[list[PathText], Field(min_length=1, max_length=10), BeforeValidator(_as_list), PATHS_SCHEMA] | None = None
+    structures: list[StructureName] | None = Field(default=None, min_length=1)
+
+
+class UncertaintyEntry(_Entry):
+    """What may be wrong, to be tried on every limit."""
+
+    shift_mm: float | None = Field(default=None, gt=0, le=30)
+    rotation_deg: float = Field(default=0, ge=0, le=10)
+    alpha_beta: Literal["interval"] | None = None
+    recovery: Literal["range"] | None = None
+    fractions: int = Field(default=0, ge=0, le=5)
 
 
 class CaseFile(_Entry):
@@ -200,6 +212,7 @@ class CaseFile(_Entry):
     half_time_h: dict[OrganKey, Annotated[float, Field(ge=0.1, le=24)]] = Field(default_factory=dict)
     recovery: Recoveries = Field(default_factory=dict)
     sensitivities: list[SensitivityEntry] = Field(default_factory=list)
+    uncertainty: UncertaintyEntry | None = None
     interpolation: Literal["cubic", "linear"] = "cubic"
     constraints: NamesOrName = Field(default_factory=list)
 

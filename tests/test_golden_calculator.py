@@ -117,3 +117,12 @@ def test_the_sum_is_monotone_in_alpha_beta(schedules):
     steps = np.sign(np.diff(values))
     assert abs(steps.sum()) == len(steps)
     assert math.copysign(1, steps[0]) == {"45/25": -1, "30/25": 1, "66/30": -1}[schedules[0]]
+
+
+@pytest.mark.parametrize("row", LQ["scale"], ids=str)
+def test_scale_of_a_course_until_a_limit(row):
+    prior, dose, n, ab = np.array(row["prior_eqd2_gy"]), np.array(row["dose_gy"]), row["fractions"], row["alpha_beta_gy"]
+    scales = [dose_for_eqd2(row["limit_gy"] - p, n, ab) / d for p, d in zip(prior, dose, strict=True)]
+    assert scales == pytest.approx(row["by_point"], abs=1e-3)
+    assert prior + eqd2(min(scales) * dose, n, ab) == pytest.approx(row["sums_at_least_gy"], abs=1e-2)
+    assert (prior + eqd2(row["for_mean"] * dose, n, ab)).mean() == pytest.approx(row["mean_limit_gy"], abs=2e-2)

@@ -42,7 +42,7 @@ NOW = course("now", "proposed", 20, 5, first_day=dt.date(2022, 1, 1))  # EQD2 at
 # ------------------------------------------------------------------------------------------------------- repair
 
 
-@pytest.mark.hazard("H23")
+@pytest.mark.hazard("H25")
 def test_two_a_day_with_the_half_time_of_the_organ() -> None:
     """30 in 10, two a day 6 h apart: 30 (3 (1 + Hm) + 3) / 5 with Hm = 2^(-6 / 4.4); by convention 4.4 h for the rectum, 2 h when stated."""
     twice = case(course("now", "proposed", 30, 10, timing=Timing(2, 6)))

@@ -194,7 +194,7 @@ def test_stored_dvh_of_another_patient_is_refused(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------- timing
 
 
-@pytest.mark.hazard("H23")
+@pytest.mark.hazard("H25")
 def test_twice_a_day_from_the_case_file(tmp_path: Path) -> None:
     """30 in 10 twice a day with a half time of 2 h: 30 (3 1.125 + 3) / 5 = 38.25, and 28."""
     write_course(tmp_path / "c1", 1, 30, 10)
@@ -378,7 +378,7 @@ def test_registration_of_paper_is_refused(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------- what looks like a mistake
 
 
-@pytest.mark.hazard("H23")
+@pytest.mark.hazard("H25")
 @pytest.mark.parametrize(
     ("phases", "words"),
     [
