@@ -18,10 +18,10 @@ from reirrad.dvh import Dvh
 from reirrad.grid import Float64
 from reirrad.points import ELONGATION, N_POINTS_LARGE, REFINED_MM, OrganPoints, refined
 from reirrad.radiobiology import bed_from_eqd2, eqd2
-from reirrad.registration import Rigid
+from reirrad.registration import Transform
 from reirrad.sampling import read_dose
 
-__all__ = ["OrganDose", "accumulate", "deliveries", "hot_points"]
+__all__ = ["OrganDose", "accumulate", "course_dose", "deliveries", "hot_points"]
 
 N_EDGE = 48  # surface points kept for each extreme of each course, and of all together
 EXTREME_ALPHA_BETA_GY = (0.0, 1.0, 3.0, 10.0)  # alpha/beta at which extremes of several deliveries are looked for
@@ -51,6 +51,8 @@ class OrganDose:
     repair : (K,) float64, optional
         What multiplies the quadratic term of each delivery in this organ: above 1 for sessions that follow each other before repair is complete, below 1
         for sessions so slow that damage is repaired while they last. Default 1: acute sessions, complete repair between them.
+    points_mm, edge_points_mm : (P, 3) and (E, 3) float32, optional
+        Where they lie, in the reference frame; kept when asked for.
     """
 
     volumes_cc: Float64
@@ -59,6 +61,8 @@ class OrganDose:
     fractions: NDArray[np.intp]
     course: NDArray[np.intp]
     repair: Float64 | None = None
+    points_mm: Float32 | None = None
+    edge_points_mm: Float32 | None = None
 
     def physical(self, course: int) -> Dvh:
         """Physical dose of one course."""
@@ -122,20 +126,24 @@ def deliveries(phases: tuple[Phase, ...]) -> list[tuple[int, dict[int, float]]]:
     return blocks
 
 
-def accumulate(points: OrganPoints, courses: tuple[Course, ...], transforms: tuple[Rigid | None, ...], order: Interpolation) -> OrganDose:
+def accumulate(
+    points: OrganPoints, courses: tuple[Course, ...], transforms: tuple[Transform | None, ...], order: Interpolation, keep_points: bool = False
+) -> OrganDose:
     """Read every course at the points of an organ.
 
     Parameters
     ----------
-    transforms : tuple of Rigid or None
+    transforms : tuple of Transform or None
         For each course: takes points of the reference frame to the frame of its dose; None when they are the same.
     order : str
         Interpolation.
+    keep_points : bool
+        Whether to keep where the points lie, to read other doses there.
     """
     blocks = [(c, n) for c, course in enumerate(courses) for n, _ in deliveries(course.phases)]
     number, fractions = (np.array([block[k] for block in blocks], np.intp) for k in (0, 1))
 
-    def deliver(read: Callable[[Phase, Rigid | None], Float32]) -> Float32:
+    def deliver(read: Callable[[Phase, Transform | None], Float32]) -> Float32:
         """Dose of every delivery (K, ...) from that of every phase."""
         out = []
         for course, transform in zip(courses, transforms, strict=True):
@@ -153,6 +161,7 @@ def accumulate(points: OrganPoints, courses: tuple[Course, ...], transforms: tup
 
     finest, dose = points, read(points)
     coarser: list[tuple[Float64, Float32]] = []
+    places: list[Float64] = []
     for hot_cc, coarser_than_mm in HOT_LEVELS:
         if finest.step_mm > coarser_than_mm:
             here = np.flatnonzero(_is_candidate(dose))
@@ -164,10 +173,20 @@ def accumulate(points: OrganPoints, courses: tuple[Course, ...], transforms: tup
             if 0 < volume_cc < REFINED_PART * finest.volume_cc:
                 rest = np.flatnonzero(~hot.take(finest.point_column))
                 coarser.append((finest.volumes_cc.take(rest), dose.take(rest, axis=1)))
+                if keep_points:
+                    places.append(finest.points_at(rest))
                 finest = refined(finest, hot, max((1000 * volume_cc / (N_POINTS_LARGE * ELONGATION)) ** (1 / 3), FINEST_MM))
                 dose = read(finest)
     parts = [*coarser, (finest.volumes_cc, dose)]
-    return OrganDose(np.concatenate([v for v, _ in parts]), np.concatenate([d for _, d in parts], axis=1), edge, fractions, number)
+    points_mm, edge_points_mm = (np.concatenate([*places, finest.points_mm]).astype(np.float32), kept.astype(np.float32)) if keep_points else (None, None)
+    volumes, doses = np.concatenate([v for v, _ in parts]), np.concatenate([d for _, d in parts], axis=1)
+    return OrganDose(volumes, doses, edge, fractions, number, None, points_mm, edge_points_mm)
+
+
+def course_dose(course: Course, points_mm: Float64, transform: Transform | None, order: Interpolation) -> Float32:
+    """Physical dose (K, P) of each delivery of a course at any points (P, 3) of the reference frame, Gy; NaN where it is not known."""
+    by_phase = [_read_points(points_mm, phase, transform, order) for phase in course.phases]
+    return np.array([_combine(by_phase, parts) for _, parts in deliveries(course.phases)])
 
 
 def hot_points(dose: Float32, upper: Float32, volumes_cc: Float64, hot_cc: float, fractions: NDArray[np.intp], course: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -197,7 +216,7 @@ def _combine(by_phase: list[Float32], parts: dict[int, float]) -> Float32:
     return np.asarray(sum(np.float32(part) * by_phase[k] for k, part in parts.items()), np.float32)
 
 
-def _read_phase(points: OrganPoints, phase: Phase, transform: Rigid | None, order: Interpolation) -> Float32:
+def _read_phase(points: OrganPoints, phase: Phase, transform: Transform | None, order: Interpolation) -> Float32:
     total = None
     for component in phase.components:
         one = read_dose(points, component.dose, order) if transform is None else component.dose.at_points(transform(points.points_mm), order)
@@ -208,7 +227,7 @@ def _read_phase(points: OrganPoints, phase: Phase, transform: Rigid | None, orde
     return total
 
 
-def _read_points(points_mm: Float64, phase: Phase, transform: Rigid | None, order: Interpolation) -> Float32:
+def _read_points(points_mm: Float64, phase: Phase, transform: Transform | None, order: Interpolation) -> Float32:
     moved = points_mm if transform is None else transform(points_mm)
     return np.asarray(sum(np.float32(c.factor) * c.dose.at_points(moved, order) for c in phase.components), np.float32)
 
@@ -244,12 +263,12 @@ def _is_candidate(dose: Float32) -> NDArray[np.bool_]:
     return np.asarray(np.any(dose > COLD_PART * largest, axis=0))
 
 
-def _spread(points_mm: Float64, radius_mm: float, phase: Phase, transform: Rigid | None) -> Float32:
+def _spread(points_mm: Float64, radius_mm: float, phase: Phase, transform: Transform | None) -> Float32:
     """How much the dose of a phase may rise from points (P, 3) to the border of their cells: the range of the voxels around, over that distance."""
     where = points_mm if transform is None else transform(points_mm)
     total = np.zeros(len(points_mm), np.float32)
     for component in phase.components:
-        low, high = component.dose.range_at(where)
+        low, high = component.dose.range_at(np.nan_to_num(where))  # where the place is not known, neither is the dose
         voxels = radius_mm / float(np.nanmin(component.dose.grid.spacing_mm))
         total += np.float32(voxels * component.factor) * (high - low)
     return total

@@ -8,17 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-import numpy as np
-
 from reirrad.constraints import Limit
 from reirrad.course import Case
 from reirrad.disagreements import Disagreement, for_organ
 from reirrad.errors import Notice, printable
 from reirrad.evaluation import Finding, evaluate, not_evaluable
+from reirrad.organregistration import step_of_set_mm
 from reirrad.organresult import OrganResult, compute
 from reirrad.organs import side
 from reirrad.organsum import joined
-from reirrad.planes import usual_step_mm
 from reirrad.riskscore import RiskScore, risk_scores
 from reirrad.situation import Situation
 from reirrad.structures import Structure
@@ -131,7 +129,7 @@ def _situations(case: Case) -> list[Situation]:
 
 def _organs(case: Case, progress: Callable[[str], None]) -> list[OrganResult]:
     """Calculate every structure, a few at a time on as many cores; each on its own, so that the results do not depend on how many."""
-    step = _step_of_set(case)
+    step = step_of_set_mm(case.courses[case.reference])
 
     def one(item: tuple[Structure, str]) -> OrganResult:
         structure, key = item
@@ -140,13 +138,6 @@ def _organs(case: Case, progress: Callable[[str], None]) -> list[OrganResult]:
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS)) as pool:
         return list(pool.map(one, case.organs))
-
-
-def _step_of_set(case: Case) -> float | None:
-    """Usual plane distance in the reference structure set: the median over its structures."""
-    steps = [usual_step_mm(np.array([c.points_mm[0, 2] for c in s.contours])) for s in case.courses[case.reference].structures if len(s.contours) > 1]
-    known = [s for s in steps if s is not None]
-    return float(np.median(known)) if known else None
 
 
 def _has_row_for(limit: Limit, choice: LimitChoice, situation: Situation) -> bool:

@@ -15,7 +15,18 @@ from reirrad.metrics import parse_metric
 from reirrad.organs import organ
 from reirrad.yamlfile import Document, Text
 
-__all__ = ["EVERY_ORGAN", "CaseFile", "CourseEntry", "DeliveryEntry", "PhaseEntry", "Prescription", "RecoveryEntry", "RegistrationEntry", "SensitivityEntry", "UncertaintyEntry"]
+__all__ = [
+    "EVERY_ORGAN",
+    "CaseFile",
+    "CourseEntry",
+    "DeliveryEntry",
+    "PhaseEntry",
+    "Prescription",
+    "RecoveryEntry",
+    "RegistrationEntry",
+    "SensitivityEntry",
+    "UncertaintyEntry",
+]
 
 FIRST_YEAR, LAST_YEAR = 1950, 2100
 LIMIT_FILE_SUFFIXES: Final = (".yaml", ".yml")

@@ -15,7 +15,7 @@ from reirrad.grid import Float64
 from reirrad.highdose import HighDose
 from reirrad.papercourse import Paper
 from reirrad.recovery import RecoveryModel
-from reirrad.registration import Rigid
+from reirrad.registration import Transform
 from reirrad.structures import Structure
 from reirrad.timing import Timing
 
@@ -223,10 +223,10 @@ class Case:
         In the order of the case file.
     reference : int
         Number of the course whose frame and structures are used.
-    transforms : tuple of Rigid or None
+    transforms : tuple of Transform or None
         For each course: takes points of the reference frame to its own frame; None where the frames are one.
-    registration : tuple of str
-        For each course, how: same_frame, identity, file.
+    registration, registration_details : tuple of str
+        For each course, how: same_frame, identity, file, auto or none; and in words.
     organs : tuple of (Structure, str)
         Structures of the reference course with their organ keys.
     missing : tuple of (str, str)
@@ -244,7 +244,7 @@ class Case:
     name: str
     courses: tuple[Course, ...]
     reference: int
-    transforms: tuple[Rigid | None, ...]
+    transforms: tuple[Transform | None, ...]
     registration: tuple[str, ...]
     organs: tuple[tuple[Structure, str], ...]
     missing: tuple[tuple[str, str], ...] = ()
@@ -254,6 +254,14 @@ class Case:
     sensitivities: tuple[HighDose, ...] = ()
     interpolation: Interpolation = "cubic"
     notices: tuple[Notice, ...] = ()
+    registration_details: tuple[str, ...] = ()
+
+    @property
+    def unregistered(self) -> tuple[int, ...]:
+        """Numbers of the courses with dose that are not brought into the reference frame: they are read on their own structures."""
+        return tuple(
+            k for k, (how, c) in enumerate(zip(self.registration, self.courses, strict=True)) if how == "none" and not c.is_on_paper and k != self.reference
+        )
 
     @property
     def proposed(self) -> int | None:

@@ -24,7 +24,7 @@ from reirrad.dicom.rtdose import DoseHeader, read_dose_header
 from reirrad.dicom.rtplan import PlanRecord, read_plan
 from reirrad.dicom.rtstruct import StructureSet, read_structure_set
 from reirrad.dicom.selection import UNUSABLE
-from reirrad.dicom.spatial import read_rigid
+from reirrad.dicom.spatial import read_transform
 from reirrad.dicom.treatment import treatment_days
 from reirrad.dicom.values import items, people_text, text, texts
 from reirrad.errors import DicomError, ReirradError, printable
@@ -404,7 +404,7 @@ def _link(draft: CourseDraft, reference: CourseDraft, found: Scan, base: Path) -
         if not wanted <= _frames_of(record):
             continue
         try:
-            read_rigid(record.path, record.name, _frame(reference), _frame(draft))
+            read_transform([(record.path, record.name)], _frame(reference), _frame(draft))
             usable.append(_relative(record.path, base))
         except ReirradError as refusal:
             reasons.append(str(refusal))

@@ -14,15 +14,14 @@ from reirrad.assessment import LimitChoice
 from reirrad.casechoices import limits_of, recovery_of, sensitivities_of
 from reirrad.casefile import CaseFile, read_case_file
 from reirrad.casenotices import case_notices
-from reirrad.course import Case, Course, ImageStack
+from reirrad.course import Case, Course
 from reirrad.dicom.course import read_course
 from reirrad.dicom.identity import Identity, same_patient
 from reirrad.dicom.let import read_let
-from reirrad.dicom.spatial import read_rigid
 from reirrad.errors import CaseFileError, DicomError, Notice, printable
+from reirrad.frameloading import join_frames
 from reirrad.organs import match_organ
 from reirrad.paperloading import check_timing, read_paper_course, timing_of
-from reirrad.registration import Rigid
 from reirrad.structures import Structure
 from reirrad.yamlfile import did_you_mean
 
@@ -45,7 +44,6 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
         When anything the calculation needs is missing, damaged or contradictory.
     """
     file = read_case_file(path)
-    _refuse_unsupported(file)
     choice, notices = limits_of(file)
     sensitivities = sensitivities_of(file)
     courses, identities = [], []
@@ -93,14 +91,15 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
         notices.append(Notice("several_proposed_courses", message))
     if len(courses) == 1:
         notices.append(Notice("single_course", "The case has only one course: there is no prior dose to accumulate, and nothing here is cumulative."))
-    transforms, methods = _transforms(file, courses, reference, identity, notices)
+    joined = join_frames(file, courses, reference, identity, notices, progress)
     organs, missing = _organs(file, courses[reference], notices)
     case = Case(
         name=file.title,
         courses=tuple(courses),
         reference=reference,
-        transforms=transforms,
-        registration=methods,
+        transforms=tuple(j.transform for j in joined),
+        registration=tuple(j.method for j in joined),
+        registration_details=tuple(j.detail for j in joined),
         organs=organs,
         missing=missing,
         alpha_beta_gy=dict(file.alpha_beta_gy),
@@ -111,16 +110,6 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
         notices=tuple(notices),
     )
     return replace(case, notices=(*case.notices, *case_notices(case))), choice
-
-
-def _refuse_unsupported(file: CaseFile) -> None:
-    """Keys of the contract that this version cannot compute are refused, never ignored."""
-    for number, registration in enumerate(file.registration):
-        if registration.method in ("auto", "none"):
-            raise CaseFileError(
-                f"{file.where('registration', number, 'method')}: a case with registration method {registration.method} cannot be computed by this version. "
-                "Export a rigid DICOM Spatial Registration from the planning system and write method: file with its file."
-            )
 
 
 def _with_let(file: CaseFile, number: int, course: Course, identity: Identity, notices: list[Notice]) -> Course:
@@ -180,64 +169,6 @@ def _refuse_same_dose(courses: list[Course]) -> None:
 def _used(course: Course, role: str) -> set[object]:
     """SOP Instance UIDs of the objects of one role that a course uses."""
     return {i["sop_instance_uid"] for i in course.inputs if i["role"] == role and i["used"]}
-
-
-def _transforms(
-    file: CaseFile, courses: list[Course], reference: int, identity: Identity, notices: list[Notice]
-) -> tuple[tuple[Rigid | None, ...], tuple[str, ...]]:
-    """How points of the reference frame come to the frame of each course."""
-    stated = {entry.course: number for number, entry in enumerate(file.registration)}
-    frame = courses[reference].frame_uid
-    transforms: list[Rigid | None] = []
-    methods = []
-    for course in courses:
-        if course.is_on_paper:
-            transforms.append(None)
-            methods.append("none")
-            continue
-        number = stated.get(course.name)
-        method = "same_frame" if number is None else file.registration[number].method
-        same = course.frame_uid == frame
-        transform = None
-        if method == "file" and number is not None:
-            path = file.resolve("registration", number, "file")
-            shown = path.relative_to(file.folder).as_posix()
-            if same:
-                message = f'Course "{printable(course.name)}" is in the reference frame already; the registration {shown} is not applied to it.'
-                notices.append(Notice("registration_not_needed", message, course.name))
-            else:
-                transform = Rigid(read_rigid(path, shown, frame, course.frame_uid, identity=identity))
-        elif method == "identity" and not same:
-            notices.append(
-                Notice(
-                    "registration_identity",
-                    f'Course "{printable(course.name)}" has another frame of reference than the reference course; the case file states that they are '
-                    "identical, and so they are taken. Nothing here checks it.",
-                    course.name,
-                )
-            )
-        elif not same:
-            raise CaseFileError(
-                f'Courses "{printable(course.name)}" and "{printable(courses[reference].name)}" are in different DICOM frames of reference, and the case file '
-                "has no registration for them; doses in different frames cannot be summed. Export a rigid Spatial Registration from the planning system and "
-                f'name it under registration: in the case file, as {{course: "{printable(course.name)}", method: file, file: reg.dcm}}.'
-            )
-        elif method == "same_frame" and _other_ct(course.image, courses[reference].image):
-            notices.append(
-                Notice(
-                    "same_frame_other_ct",
-                    f'Course "{printable(course.name)}" shares the frame of reference of the reference course but has a CT series of its own; '
-                    "coordinates are taken as common. Make sure that the series really were registered to one frame.",
-                    course.name,
-                )
-            )
-        transforms.append(transform)
-        methods.append("same_frame" if same else method)
-    return tuple(transforms), tuple(methods)
-
-
-def _other_ct(one: ImageStack | None, two: ImageStack | None) -> bool:
-    return one is not None and two is not None and one.series_uid != two.series_uid
 
 
 def _organs(file: CaseFile, course: Course, notices: list[Notice]) -> tuple[tuple[tuple[Structure, str], ...], tuple[tuple[str, str], ...]]:

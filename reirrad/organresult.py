@@ -14,14 +14,19 @@ from reirrad.dose import DoseGrid, Float32
 from reirrad.dvh import Undefined
 from reirrad.errors import Notice, printable
 from reirrad.halftimes import HalfTime, half_time
+from reirrad.interpolationgap import interpolation_gap_gy
+from reirrad.metrics import Metric
+from reirrad.organregistration import alarm, other_organs, registration_notices
 from reirrad.organs import organ
 from reirrad.organsum import OrganSum, brief
-from reirrad.paper import upper_near_max_gy
+from reirrad.owndose import own_curve
+from reirrad.paper import PaperDose, upper_near_max_gy
 from reirrad.planes import slabs_of
 from reirrad.points import OrganPoints, organ_points
 from reirrad.recovery import Recovered, recovered
 from reirrad.sensitivity import ProtonLet, Sensitivity, sensitivities
 from reirrad.statistics import KEYS, NEAR_MAXIMA_CC, Statistics, no_statistics, statistics, statistics_of_sum
+from reirrad.structurematch import StructureMatch
 from reirrad.structures import Structure
 from reirrad.timing import Acute, SlowFraction, repair_factor
 
@@ -47,6 +52,10 @@ class OrganResult:
         Course number to the part of its EQD2 that no longer counts, and why. Empty where no recovery model was chosen.
     half_time : HalfTime or None
         Of repair; None where no course needs one.
+    matches : dict
+        Course number to how its structure of this organ lies to this one after registration.
+    interpolation_gap_gy : float or None
+        How much EQD2 in the hottest 2 cc depends on the order of interpolation and conversion.
     sensitivities : tuple of (Sensitivity, Statistics)
         What other models make of the sum.
     """
@@ -65,6 +74,8 @@ class OrganResult:
     with_recovery: Statistics | None = None
     recovered: Mapping[int, Recovered] = field(default_factory=dict)
     half_time: HalfTime | None = None
+    matches: Mapping[int, StructureMatch] = field(default_factory=dict)
+    interpolation_gap_gy: float | None = None
     sensitivities: tuple[tuple[Sensitivity, Statistics], ...] = ()
 
     @property
@@ -92,23 +103,37 @@ def compute(case: Case, structure: Structure, key: str, step_of_set_mm: float | 
         each = tuple(nothing for _ in case.courses)
         return OrganResult(name, key, alpha_beta, None, 0.0, None, nothing, each, each, (notice,))
     image = reference.image
-    points = organ_points(name, slabs_of(structure, None if image is None else image.normal, None if image is None else image.positions_mm, step_of_set_mm))
+    slabs = slabs_of(structure, None if image is None else image.normal, None if image is None else image.positions_mm, step_of_set_mm)
+    points = organ_points(name, slabs)
     repair = half_time(key, case.half_time_h.get(key)) if any(c.timing.needs_half_time for c in case.courses) else None
     dose, let = _read(case, points, repair)
     names = {k: c.name for k, c in enumerate(case.courses)}
-    papers = {
+    papers: dict[int, PaperDose | None] = {
         k: None if c.paper is None else c.paper.of(name, key, points.volume_cc, _factor(c, c.paper.fractions, repair))
         for k, c in enumerate(case.courses)
         if c.is_on_paper
     }
-    total = OrganSum(dose, papers, names)
+    others = other_organs(case, structure, slabs, lambda course, n: _factor(course, n, repair))
+    papers |= {k: own_curve(others[k].own.dose) if k in others else None for k in case.unregistered}
+    total = OrganSum(dose, papers, names, frozenset(case.unregistered))
     recovery = _recovered(case, key)
     kept = {k: 1 - r.part for k, r in recovery.items()}
     notices = [Notice(n.code, n.message, reference.name, name) for n in points.notices]
     notices += _coverage_notices(case, name, dose)
     notices += _lq_notices(case, name, total)
     notices += _volume_notices(case, name, points.volume_cc)
+    notices += registration_notices(case, others)
     numbers = range(len(case.courses))
+    physical = [statistics_of_sum(total, None, k) for k in numbers]
+    eqd2 = [statistics_of_sum(total, alpha_beta, k) for k in numbers]
+    for k in case.unregistered:
+        if k in others:  # on its own structure a course is known at every point
+            own = others[k].own.dose
+            physical[k], eqd2[k] = statistics(own.physical(0)), statistics(own.eqd2(alpha_beta))
+    cumulative = statistics_of_sum(total, alpha_beta)
+    here = [k for k in numbers if case.registration[k] == "same_frame"]
+    maximum_here = OrganSum(dose, {}, names).value(Metric("max"), "Gy", "EQD2", alpha_beta, None, {k: 0.0 for k in numbers if k not in here}).high
+    notices += alarm(case, others, structure, alpha_beta, cumulative.values["max_gy"], maximum_here)
     return OrganResult(
         name=name,
         organ=key,
@@ -116,14 +141,16 @@ def compute(case: Case, structure: Structure, key: str, step_of_set_mm: float | 
         volume_cc=points.volume_cc,
         coverage=dose.eqd2(alpha_beta).coverage,
         sum=total,
-        cumulative=statistics_of_sum(total, alpha_beta),
-        physical=tuple(statistics_of_sum(total, None, k) for k in numbers),
-        eqd2=tuple(statistics_of_sum(total, alpha_beta, k) for k in numbers),
+        cumulative=cumulative,
+        physical=tuple(physical),
+        eqd2=tuple(eqd2),
         notices=tuple(notices),
         is_incomplete=structure.n_open_alone > 0,
         with_recovery=statistics_of_sum(total, alpha_beta, None, kept) if recovery else None,
         recovered=recovery,
         half_time=repair,
+        matches={k: o.match for k, o in others.items()},
+        interpolation_gap_gy=interpolation_gap_gy(case, dose, alpha_beta),
         sensitivities=tuple((s, _under(s, total)) for s in sensitivities(dose, alpha_beta, key, case.sensitivities, let)),
     )
 
@@ -137,12 +164,13 @@ def _read(case: Case, points: OrganPoints, repair: HalfTime | None) -> tuple[Org
     """Dose of every delivery at the points of an organ; and LET, of which a distribution is read just like a dose, as a course of its own behind the others."""
     with_grid = [k for k, c in enumerate(case.courses) if isinstance(c.let, DoseGrid)]
     extra = tuple(_let_course(case.courses[k]) for k in with_grid)
-    dose = accumulate(points, case.courses + extra, case.transforms + tuple(case.transforms[k] for k in with_grid), case.interpolation)
+    courses = tuple(replace(c, phases=()) if k in case.unregistered else c for k, c in enumerate(case.courses))
+    dose = accumulate(points, courses + extra, case.transforms + tuple(case.transforms[k] for k in with_grid), case.interpolation, keep_points=True)
     here = dose.course < len(case.courses)
     factors = None
     if repair is not None:
         factors = np.array([_factor(case.courses[c], int(n), repair) for c, n in zip(dose.course[here], dose.fractions[here], strict=True)])
-    kept = OrganDose(dose.volumes_cc, dose.dose_gy[here], dose.edge_gy[here], dose.fractions[here], dose.course[here], factors)
+    kept = replace(dose, dose_gy=dose.dose_gy[here], edge_gy=dose.edge_gy[here], fractions=dose.fractions[here], course=dose.course[here], repair=factors)
     if all(c.let is None for c in case.courses):
         return kept, None
     rows = [np.flatnonzero(dose.course == len(case.courses) + with_grid.index(c)) if c in with_grid else None for c in kept.course]
@@ -183,11 +211,7 @@ def _under(sensitivity: Sensitivity, organ: OrganSum) -> Statistics:
     papers = [p for p in organ.papers.values() if p is not None]
     if len(papers) < len(organ.papers) or not sensitivity.dvh.is_complete:
         return no_statistics("the dose of a course is not known everywhere")
-    nothing = np.empty(0)
-    converted = [
-        replace(p, doses_gy=sensitivity.convert(p.doses_gy, p.fractions, p.repair), floor_volumes_cc=nothing, floor_doses_gy=nothing, mean_gy=None)
-        for p in papers
-    ]
+    converted = [p.under(sensitivity.convert) for p in papers]
     values: dict[str, float | None] = {"mean_gy": None}
     reasons = {"mean_gy": "a course is known from paper only"}
     for key, volume_cc in (("max_gy", 0.0), *((f"D{cc:g}cc_gy", cc) for cc in NEAR_MAXIMA_CC)):
@@ -222,7 +246,7 @@ def _lq_notices(case: Case, name: str, organ: OrganSum) -> list[Notice]:
         if not isinstance(course.timing.pattern, Acute | SlowFraction):
             continue
         paper = organ.papers.get(k)
-        if paper is not None and (largest := paper.upper_gy(0.0) / paper.fractions) > LQ_GY * ROUNDING and math.isfinite(largest):
+        if paper is not None and (largest := paper.largest_per_fraction_gy()) > LQ_GY * ROUNDING and math.isfinite(largest):
             message = (
                 f'Structure "{printable(name)}" receives up to {brief(largest)} Gy per fraction in course "{printable(course.name)}", in an unknown volume: '
                 "beyond the range in which the linear-quadratic (LQ) model is supported; read its EQD2 with care."

@@ -99,11 +99,14 @@ class OrganSum:
         Course number to what paper says of it; None where not even a prescription is known.
     names : mapping
         Course number to its name, for reasons.
+    own : frozenset
+        Courses of `papers` that were read on their own structures.
     """
 
     dose: OrganDose
     papers: Mapping[int, PaperDose | None] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
+    own: frozenset[int] = frozenset()
 
     def value(
         self,
@@ -141,7 +144,7 @@ class OrganSum:
         if any(p is None for p in papers.values()):
             return Bounds(low, None, f"the dose of course {listed} is not known")
         if metric.kind not in ("max", "dose_at_volume"):
-            return Bounds(low, None, f"course {listed} is known from paper only, without dose at every point; a {_plain(metric)} of the sum needs it")
+            return Bounds(low, None, f"{self._said(papers)}, without dose at common points; a {_plain(metric)} of the sum needs them")
         dvh = None if course is not None else self._dvh(self.dose, quantity, alpha_beta_gy, None, kept)
         if dvh is not None and not dvh.is_complete:
             return Bounds(low, None, missing(dvh.coverage))
@@ -151,12 +154,22 @@ class OrganSum:
             )
         except Undefined as why:
             return Bounds(low, None, str(why))
-        reason = f"course {listed} is known from paper only"
+        reason = self._said(papers)
         if course is None:
-            reason = f"near-maxima of course {listed}, known from paper only, are added wherever they lie"
+            reason += ", and its near-maxima are added wherever they lie"
         if assumed := [f'"{self.names.get(k, str(k))}"' for k, p in papers.items() if p is not None and p.grade == "D"]:
             reason += f"; assumed, not proven: no part of the structure received more than the prescription of course {', '.join(assumed)}"
         return Bounds(low, high, reason)
+
+    def _said(self, papers: Mapping[int, PaperDose | None]) -> str:
+        """How courses without dose at the points are known."""
+
+        def name(k: int) -> str:
+            return f'"{self.names.get(k, str(k))}"'
+
+        letters, own = [name(k) for k in papers if k not in self.own], [name(k) for k in papers if k in self.own]
+        said = [f"course {', '.join(letters)} is known from paper only"] if letters else []
+        return " and ".join(said + ([f"course {', '.join(own)} is read on its own structure"] if own else []))
 
     def _at_points(
         self, metric: Metric, unit: str, quantity: Quantity, alpha_beta_gy: float | None, course: int | None, kept: Mapping[int, float] | None
@@ -223,8 +236,8 @@ def joined(parts: Sequence[OrganSum]) -> OrganSum:
     papers: dict[int, PaperDose | None] = {}
     for k in parts[0].papers:
         known = [paper for part in parts if (paper := part.papers[k]) is not None]
-        papers[k] = PaperDose.union(known) if len(known) == len(parts) else None
-    return OrganSum(dose, papers, parts[0].names)
+        papers[k] = type(known[0]).union(known) if len(known) == len(parts) and len(set(map(type, known))) == 1 else None
+    return OrganSum(dose, papers, parts[0].names, parts[0].own)
 
 
 def _given(papers: Mapping[int, PaperDose | None]) -> list[PaperDose]:

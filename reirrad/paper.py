@@ -15,7 +15,7 @@ customary sum, is normally but not provably above D_v(A + B).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -224,6 +224,22 @@ class PaperDose:
         known = np.flatnonzero(volumes >= volume_cc * (1 - ROUNDING))
         return float(doses[known[0]]) if known.size else 0.0
 
+    def ceiling(self, alpha_beta_gy: float | None, quantity: Quantity) -> tuple[Float64, Float64]:
+        """Rising volumes, and doses in a quantity that D_v does not exceed there."""
+        return self.volumes_cc, self.convert(self.doses_gy, alpha_beta_gy, quantity)
+
+    def reached_gy(self, volume_cc: float, alpha_beta_gy: float | None, quantity: Quantity) -> float:
+        """Dose in a quantity that D_v reaches; 0 when none is known."""
+        return float(self.convert(np.array(self.lower_gy(volume_cc)), alpha_beta_gy, quantity))
+
+    def largest_per_fraction_gy(self) -> float:
+        """Largest dose of a session that is known to be possible; infinite when nothing bounds it."""
+        return self.upper_gy(0.0) / self.fractions
+
+    def under(self, convert: Callable[[Float64, int, float], Float64]) -> PaperDose:
+        """Upper bounds under another model, as doses that need no conversion; `convert` takes physical doses, sessions and repair factor."""
+        return replace(self.without_floor(), doses_gy=convert(self.doses_gy, self.fractions, self.repair), organ_cc=self.organ_cc)
+
     def convert(self, dose_gy: Float64, alpha_beta_gy: float | None, quantity: Quantity) -> Float64:
         """Physical doses of this course (any shape) as EQD2 or BED, Gy."""
         if quantity == "physical":
@@ -291,10 +307,11 @@ def upper_near_max_gy(
     parts = _parts(papers, kept)
     volumes, doses = np.zeros(1), np.zeros(1)
     for paper, part in zip(papers, parts, strict=True):
-        here = paper.volumes_cc <= volume_cc * (1 + ROUNDING)
+        at_cc, at_gy = paper.ceiling(alpha_beta_gy, quantity)
+        here = at_cc <= volume_cc * (1 + ROUNDING)
         if not here.any():
             raise Undefined(f"an earlier course is not known at {_volume_text(volume_cc)} or less, so the sum has no proven upper bound there")
-        volumes, doses = _added((volumes, doses), (paper.volumes_cc[here], part * paper.convert(paper.doses_gy[here], alpha_beta_gy, quantity)), volume_cc)
+        volumes, doses = _added((volumes, doses), (at_cc[here], part * at_gy[here]), volume_cc)
         if volumes.size == 0:
             raise Undefined(
                 f"the volumes at which earlier courses are known are together larger than {_volume_text(volume_cc)}, so the sum has no proven upper bound there"
@@ -319,7 +336,7 @@ def lower_near_max_gy(
     _check_volume(known, papers, volume_cc)
     bounds = [0.0]
     for paper, part in zip(papers, _parts(papers, kept), strict=True):
-        bounds.append(part * float(paper.convert(np.array(paper.lower_gy(volume_cc)), alpha_beta_gy, quantity)))
+        bounds.append(part * paper.reached_gy(volume_cc, alpha_beta_gy, quantity))
     if known is not None:
         here = known.known()
         if here.dose_gy.size and here.lacks(volume_cc) is None:
@@ -342,10 +359,11 @@ def customary_near_max_gy(
     _check_volume(known, papers, volume_cc)
     total = 0.0 if known is None else known.near_max_gy(volume_cc)
     for paper, part in zip(papers, _parts(papers, kept), strict=True):
-        dose = paper.upper_gy(volume_cc)
-        if dose == float("inf"):
+        at_cc, at_gy = paper.ceiling(alpha_beta_gy, quantity)
+        here = at_cc <= volume_cc * (1 + ROUNDING)
+        if not here.any():
             raise Undefined(f"an earlier course is not known at {_volume_text(volume_cc)} or less")
-        total += part * float(paper.convert(np.array(dose), alpha_beta_gy, quantity))
+        total += part * float(at_gy[here][-1])
     return total
 
 

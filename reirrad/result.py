@@ -17,6 +17,7 @@ from reirrad.nieder import note
 from reirrad.organresult import OrganResult
 from reirrad.riskscore import RiskScore
 from reirrad.statistics import Statistics
+from reirrad.structurematch import StructureMatch
 
 __all__ = ["SCHEMA_VERSION", "as_json", "exit_status", "result_schema", "to_dict"]
 
@@ -105,7 +106,7 @@ def _course(case: Case, number: int, course: Course) -> dict[str, Any]:
             }
             for p in course.phases
         ],
-        "registration": {"method": case.registration[number]},
+        "registration": {"method": case.registration[number], "detail": _detail(case, number)},
         "inputs": [dict(i) for i in course.inputs],
     }
 
@@ -133,6 +134,8 @@ def _structure(case: Case, result: OrganResult) -> dict[str, Any]:
         "cumulative": {"quantity": "EQD2", **_statistics(result.cumulative)},
         "cumulative_with_recovery": None if result.with_recovery is None else {"quantity": "EQD2", **_statistics(result.with_recovery)},
         "recovery": None if result.with_recovery is None else _recovered(case, result),
+        "interpolation_gap_gy": _round(result.interpolation_gap_gy),
+        "registration": {case.courses[k].name: _match(m) for k, m in result.matches.items()},
         "sensitivities": [
             {
                 "model": s.model,
@@ -147,6 +150,25 @@ def _structure(case: Case, result: OrganResult) -> dict[str, Any]:
             course.name: {"physical": _statistics(physical), "eqd2": _statistics(eqd2)}
             for course, physical, eqd2 in zip(case.courses, result.physical, result.eqd2, strict=True)
         },
+    }
+
+
+def _detail(case: Case, number: int) -> str | None:
+    return (case.registration_details[number] or None) if case.registration_details else None
+
+
+def _match(found: StructureMatch) -> dict[str, Any]:
+    """How a structure of another course lies to this one after registration."""
+    return {
+        "structure": found.other_name,
+        "dice": _round(found.dice),
+        "mean_surface_distance_mm": _round(found.mean_surface_distance_mm),
+        "hausdorff95_mm": _round(found.hausdorff95_mm),
+        "centre_distance_mm": _round(found.centre_distance_mm),
+        "volume_cc": _round(found.volume_other_cc),
+        "jacobian_min": _round(found.jacobian_min),
+        "jacobian_max": _round(found.jacobian_max),
+        "unknown_fraction": _round(found.unknown_fraction),
     }
 
 

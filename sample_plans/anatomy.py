@@ -40,6 +40,7 @@ class Day:
     rectum: float = 1.0
     bowel_mm: float = 0.0
     breath_mm: float = 0.0
+    gas: tuple[tuple[tuple[float, float, float], tuple[float, float, float]], ...] = ()  # middle and half lengths of each bubble in rectum and bowel
 
 
 def spine_y(z: float) -> float:
@@ -228,23 +229,31 @@ def abdomen(day: Day, sex: Sex) -> dict[str, Shape]:
 def patient(day: Day, sex: Sex = "F") -> dict[str, Shape]:
     """Every solid by its TG-263 name; Skin is the outer 5 mm."""
     whole = body(sex)
-    return {"BODY": whole, "Skin": whole - whole.grow(-5.0), **pelvis(day, sex), **abdomen(day, sex), **bones()}
+    solids = {"BODY": whole, "Skin": whole.shell(5.0), **pelvis(day, sex), **abdomen(day, sex), **bones()}
+    if day.gas:
+        solids["Gas"] = union(*(ellipsoid(*bubble) for bubble in day.gas)) & union(
+            *(solids[name].grow(-2.0) for name in ("Rectum", "Bowel_Small", "Bowel_Large"))
+        )
+    return solids
 
 
-def hounsfield(organs: dict[str, Shape], x: np.ndarray, y: np.ndarray, z: float) -> np.ndarray:
-    """CT numbers of a plane (ny, nx): air, fat, muscle, organs, contrast-free vessels, bone."""
+def hounsfield(organs: dict[str, Shape], x: np.ndarray, y: np.ndarray, z: float, couch: tuple[tuple[Shape, int], ...] = ()) -> np.ndarray:
+    """CT numbers of a plane (ny, nx): air, couch, fat, muscle, organs, contrast-free vessels, bone."""
     xs, ys, zs = x[None, :], y[:, None], np.array(z)
     skin = organs["BODY"](xs, ys, zs)
     hu = np.full(skin.shape, -1000.0)
+    for solid, value in couch:
+        hu[solid(xs, ys, zs) < 0] = value
     hu[skin < 0] = -100
     hu[(skin < -18) | ((skin > -2.5) & (skin < 0))] = 45
-    hu[organs["Bowel_Bag"](xs, ys, zs) < 0] = -80
-    for name, value in TISSUE_HU.items():
+    for name, value in {"Bowel_Bag": -80, **TISSUE_HU}.items():
         if name not in organs:
             continue
         low, high = organs[name].box
-        if low[2] <= z <= high[2]:
-            hu[organs[name](xs, ys, zs) < 0] = value
+        if low[2] <= z <= high[2]:  # only the pixels of its box are asked
+            columns, rows = (slice(*np.searchsorted(at, (low[k], high[k]))) for k, at in enumerate((x, y)))
+            part = hu[rows, columns]
+            part[organs[name](x[None, columns], y[rows, None], zs) < 0] = value
     return hu.astype(np.int16)
 
 
@@ -253,4 +262,5 @@ TISSUE_HU = {
     "Uterus": 48, "Vagina": 35, "Prostate": 42, "SeminalVes": 25, "Bladder": 5, "Rectum": 10, "Canal_Anal": 40, "A_Aorta": 42, "V_Venacava_I": 42,
     "A_Femoral_L": 42, "A_Femoral_R": 42, "V_Femoral_L": 40, "V_Femoral_R": 40, "Bone_Pelvic": 380, "Sacrum": 260, "Spine": 300, "SpinalCanal": 25,
     "Femur_L": 420, "Femur_R": 420, "Femur_Head_L": 330, "Femur_Head_R": 330,
+    "Gas": -920,
 }  # fmt: skip

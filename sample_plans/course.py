@@ -6,14 +6,46 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from anatomy import Day, Sex, patient
-from shapes import Shape, chain, union
+from shapes import Array, Shape, chain, moved, union
 from treatment import Delivery, Level, Treatment
 
 from reirrad.dicom.write_ion_plan import IonBeam
 from reirrad.dicom.write_plan import Arc
 
 FULL_ARCS = (Arc(181, 179, True), Arc(179, 181, False))
+# Dose of one stored unit: fine enough for any purpose, coarse enough to compress.
+STEP_GY = 0.005
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How finely a course is written."""
+
+    columns: int = 96
+    rows: int = 56
+    pixel_mm: float = 4.4
+    corner_mm: tuple[float, float] = (-211.3, -112.7)
+    repeat: int = 1  # CT pixels per side that share one tissue
+    plane_mm: float = 3.0
+    point_mm: float = 3.0
+    points: tuple[int, int] = (20, 120)  # fewest and most of a contour
+    outer_point_mm: float = 5.0  # of body and skin
+    outer_points: tuple[int, int] = (20, 240)
+    dose_margin_mm: tuple[float, float, float] = (6.0, 6.0, 6.0)
+    step_gy: float | None = STEP_GY
+    deflated: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """How a planning scan differs from the common one."""
+
+    frame: str = "frame of reference"  # scans of one name share one
+    pose: Array | None = None  # (4, 4): where the patient of anatomy.py lies in this frame
+    couch: tuple[tuple[Shape, int], ...] = ()  # solids and their CT numbers
+    noise_hu: int = 0  # largest noise
 
 
 @dataclass(frozen=True)
@@ -34,6 +66,26 @@ class Plan:
     dose_mm: float
     organs: tuple[str, ...]
     sex: Sex = "F"
+    scan: Scan = Scan()
+    detail: Detail = Detail()
+
+    def solids(self) -> dict[str, Shape]:
+        """The patient as this course sees her or him."""
+        return placed(patient(self.day, self.sex), self.scan.pose)
+
+
+def placed(solids: dict[str, Shape], pose: Array | None) -> dict[str, Shape]:
+    return solids if pose is None else {name: moved(solid, pose) for name, solid in solids.items()}
+
+
+def rigid(x_deg: float, z_deg: float, shift_mm: tuple[float, float, float]) -> Array:
+    """Homogeneous matrix: a turn about x, then one about z, then a shift."""
+    a, b = np.radians([x_deg, z_deg])
+    about_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    about_z = np.array([[np.cos(b), -np.sin(b), 0], [np.sin(b), np.cos(b), 0], [0, 0, 1]])
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = about_z @ about_x, shift_mm
+    return matrix
 
 
 def both_sides(shape: Callable[[int], Shape]) -> tuple[Shape, Shape]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,13 @@ from pydicom.uid import RTIonPlanStorage, RTPlanStorage
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import case_a
 import case_c
+import case_d
 import case_e
-from anatomy import hounsfield, patient
+from anatomy import hounsfield
 from case_b import CASE as CASE_B
 from case_b import para_aortic_nodes
-from course import Plan
-from shapes import Shape, outlines
+from course import Detail, Plan
+from shapes import Array, Shape, outlines
 from treatment import dose_grid, union_grid
 
 from reirrad.dicom.write import Study, uid_from_text, write_dataset
@@ -30,32 +32,12 @@ from reirrad.dicom.write_dose import rt_dose
 from reirrad.dicom.write_image import CtGeometry, ct_slice
 from reirrad.dicom.write_ion_plan import IonBeam, rt_ion_plan
 from reirrad.dicom.write_plan import rt_plan
+from reirrad.dicom.write_registration import ImageSeries, ct_series, registration_object
 from reirrad.dicom.write_structures import rt_structure_set
 from reirrad.structures import Structure
 
 COMMENTS = "Made data: geometric solids and a formula for the dose. No person stands behind them. Not for clinical use."
 TARGETS = ("PTV", "CTV", "GTV")
-# Dose of one stored unit: fine enough for any purpose, coarse enough to compress.
-STEP_GY = 0.005
-
-
-@dataclass(frozen=True)
-class Detail:
-    """How finely a course is written."""
-
-    columns: int = 96
-    rows: int = 56
-    pixel_mm: float = 4.4
-    corner_mm: tuple[float, float] = (-211.3, -112.7)
-    repeat: int = 1  # CT pixels per side that share one tissue
-    plane_mm: float = 3.0
-    point_mm: float = 3.0
-    points: tuple[int, int] = (20, 120)  # fewest and most of a contour
-    outer_point_mm: float = 5.0  # of body and skin
-    outer_points: tuple[int, int] = (20, 240)
-    dose_margin_mm: tuple[float, float, float] = (6.0, 6.0, 6.0)
-    step_gy: float | None = STEP_GY
-    deflated: bool = True
 
 
 def structures(plan: Plan, solids: dict[str, Shape], z_mm: np.ndarray, detail: Detail) -> list[Structure]:
@@ -70,16 +52,19 @@ def structures(plan: Plan, solids: dict[str, Shape], z_mm: np.ndarray, detail: D
     return out
 
 
-def build_course(plan: Plan, study: Study, folder: Path, detail: Detail) -> None:
+def build_course(plan: Plan, study: Study, folder: Path, detail: Detail) -> ImageSeries:
+    """Write the files of a course and return its CT series."""
     folder.mkdir(parents=True)
-    solids = patient(plan.day, plan.sex)
+    solids, noise = plan.solids(), np.random.RandomState(zlib.crc32(plan.folder.encode()))
     z = np.round(np.arange(plan.z_mm[0], plan.z_mm[1] + 0.1, detail.plane_mm), 3)
     pixel, (x0, y0) = detail.pixel_mm, detail.corner_mm
     ct = CtGeometry(x0, y0, pixel, z)
     blocks = detail.repeat * pixel
     x, y = (start + (detail.repeat - 1) / 2 * pixel + blocks * np.arange(n // detail.repeat) for start, n in ((x0, detail.columns), (y0, detail.rows)))
     for k, plane in enumerate(z):
-        hu = np.kron(hounsfield(solids, x, y, float(plane)), np.ones((detail.repeat, detail.repeat), np.int16))
+        hu = np.kron(hounsfield(solids, x, y, float(plane), plan.scan.couch), np.ones((detail.repeat, detail.repeat), np.int16))
+        if plan.scan.noise_hu:
+            hu += noise.randint(-plan.scan.noise_hu, plan.scan.noise_hu + 1, hu.shape).astype(np.int16)
         write_dataset(ct_slice(study, ct, k, hu), folder / f"CT.{k + 1:03d}.dcm", deflated=detail.deflated)
     drawn = structures(plan, solids, z, detail)
     write_dataset(rt_structure_set(study, drawn, ct, plan.label), folder / "RTSTRUCT.dcm", deflated=detail.deflated)
@@ -93,6 +78,17 @@ def build_course(plan: Plan, study: Study, folder: Path, detail: Detail) -> None
     dose = dose_grid(plan.treatment, solids["BODY"], grid, study.frame_uid, detail.step_gy)
     bits = 32 if plan.dose_mm > 2 else 16
     write_dataset(rt_dose(study, dose, plan_class=plan_class, step_gy=detail.step_gy, bits=bits), folder / "RTDOSE.dcm", deflated=detail.deflated)
+    return ct_series(study, ct)
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """The rigid registration of two courses, with the matrix from the frame of the first to that of the second."""
+
+    source: str
+    registered: str
+    matrix_mm: Array
+    file: str = "reg.dcm"
 
 
 @dataclass(frozen=True)
@@ -103,12 +99,14 @@ class Case:
     patient_id: str
     files: dict[str, str]
     plans: Callable[[], tuple[Plan, ...]]
+    registration: Registration | None = None
 
 
 CASES = {
     "A-groin-relapse": Case("Case A", "SAMPLE-A", {"case.yaml": case_a.CASE}, case_a.groin_relapse),
     "B-para-aortic-nodes": Case("Case B", "SAMPLE-B", {"case.yaml": CASE_B}, para_aortic_nodes),
     "C-field-edge-twice-daily": Case("Case C", "SAMPLE-C", {"case.yaml": case_c.CASE, "case-protons.yaml": case_c.CASE_PROTONS}, case_c.field_edge),
+    "D-field-edge-two-scans": Case("Case D", "SAMPLE-D", case_d.FILES, case_d.two_scans, Registration(case_d.BEFORE, case_d.NOW, case_d.POSE)),
     "E-intraoperative": Case("Case E", "SAMPLE-E", {"case.yaml": case_e.CASE}, case_e.intraoperative),
 }
 
@@ -119,10 +117,15 @@ def make(out: Path, names: tuple[str, ...] = tuple(CASES)) -> None:
         case = CASES[name]
         folder = out / name
         shutil.rmtree(folder, ignore_errors=True)
-        frame = uid_from_text("sample", case.name, "frame of reference")
+        made: dict[str, tuple[Study, ImageSeries]] = {}
         for plan in case.plans():
+            frame = uid_from_text("sample", case.name, plan.scan.frame)
             study = Study(f"sample {case.name} {plan.folder}", f"Sample^{case.name}", case.patient_id, plan.date, frame, plan.sex, plan.description, COMMENTS)
-            build_course(plan, study, folder / plan.folder, Detail())
+            made[plan.folder] = study, build_course(plan, study, folder / plan.folder, plan.detail)
+        if (link := case.registration) is not None:
+            study, images = made[link.registered]
+            joined = registration_object(study, link.matrix_mm, made[link.source][1], images, body_part="PELVIS")
+            write_dataset(joined, folder / link.file, deflated=True)
         for file, text in case.files.items():
             (folder / file).write_text(text, encoding="utf-8", newline="\n")
 

@@ -42,6 +42,15 @@ class Shape:
     def grow(self, mm: float) -> Shape:
         return Shape(lambda x, y, z: self(x, y, z) - mm, (self.box[0] - mm, self.box[1] + mm))
 
+    def shell(self, mm: float) -> Shape:
+        """The outer part, of a thickness: `self - self.grow(-mm)` with one look at the distance instead of two."""
+
+        def distance(x: Array, y: Array, z: Array) -> Array:
+            d = self(x, y, z)
+            return np.maximum(d, -(d + mm))
+
+        return Shape(distance, self.box)
+
 
 def union(*shapes: Shape, smooth_mm: float = 0.0) -> Shape:
     """Union; with smooth_mm the corner between the parts is filled with a fillet of about that size."""
@@ -117,6 +126,19 @@ def mirrored(shape: Shape) -> Shape:
     """The same on the other side of the patient."""
     low, high = shape.box
     return Shape(lambda x, y, z: shape(-x, y, z), (np.array([-high[0], low[1], low[2]]), np.array([-low[0], high[1], high[2]])))
+
+
+def moved(shape: Shape, pose: Array) -> Shape:
+    """The solid after a rotation and shift, given as a homogeneous (4, 4) matrix."""
+    turn, shift = pose[:3, :3], pose[:3, 3]
+
+    def distance(x: Array, y: Array, z: Array) -> Array:
+        before = ((x - shift[0]) * turn[0, k] + (y - shift[1]) * turn[1, k] + (z - shift[2]) * turn[2, k] for k in range(3))
+        return shape(*before)
+
+    low, high = shape.box
+    corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]) @ turn.T + shift
+    return Shape(distance, (corners.min(axis=0), corners.max(axis=0)))
 
 
 def outlines(shape: Shape, z_mm: Array, point_mm: float, least: int, most: int, smallest_mm2: float = 12.0) -> tuple[Contour, ...]:

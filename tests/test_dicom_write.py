@@ -6,13 +6,14 @@ import subprocess
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian, RTIonPlanStorage
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, RTIonPlanStorage
 
 from reirrad.dicom.write import Study, ds_text, ds_texts, uid_from_text, write_dataset
 from reirrad.dicom.write_dose import rt_dose
 from reirrad.dicom.write_image import CtGeometry, ct_slice
 from reirrad.dicom.write_ion_plan import IonBeam, rt_ion_plan
 from reirrad.dicom.write_plan import Arc, rt_plan
+from reirrad.dicom.write_registration import ImageSeries, ct_series, registration_object
 from reirrad.dicom.write_structures import rt_structure_set
 from reirrad.dose import DoseGrid
 from reirrad.errors import GeometryError
@@ -25,6 +26,7 @@ RING = Contour(np.array([[1.0, 2.0, 2.7], [11.12345, 2.0, 2.7], [6.0, -1e-9, 2.7
 AWAY = Contour(RING.points_mm + np.array([0.0, 0.0, 1.2]), xor=True)
 STRUCTURES = [Structure("Bladder", 4, (RING, AWAY), "ORGAN"), Structure("Empty", 9, ())]
 FIELDS = [IonBeam(122.5, (160.0, 151.5), 25.0, 15.0), IonBeam(172.0, (150.0,))]
+BEFORE = dataclasses.replace(STUDY, seed="test before", date=dt.date(2020, 3, 1), frame_uid=uid_from_text("frame before"))
 ARCS = [Arc(181, 179, True), Arc(30, 300, False, 20, 15)]
 
 
@@ -36,6 +38,16 @@ def some_dose():
 
 def ion_plan(reviewer="Made^Reviewer"):
     return rt_ion_plan(STUDY, "Side wall p 45", 45.0, 25, FIELDS, (1.5, -2.0, 3.25), {"PTV_4500": 45.0}, reviewer=reviewer)
+
+
+def turned():
+    """2 degrees about x, then 3 degrees about z, then (14, -9, 23) mm."""
+    (ca, sa), (cb, sb) = ((np.cos(np.radians(a)), np.sin(np.radians(a))) for a in (3, 2))
+    return np.array([[ca, -sa * cb, sa * sb, 14], [sa, ca * cb, -ca * sb, -9], [0, sb, cb, 23], [0, 0, 0, 1]])
+
+
+def registration(matrix=None, source=BEFORE, registered=STUDY, **more):
+    return registration_object(registered, turned() if matrix is None else matrix, ct_series(source, CT), ct_series(registered, CT), **more)
 
 
 def everything():
@@ -54,6 +66,7 @@ OPTIONAL_MODULES = {
     "RTSTRUCT": (),
     "RTPLAN": ("rt-prescription", "rt-patient-setup", "rt-fraction-scheme", "rt-beams", "rt-ion-beams", "approval", "frame-of-reference"),
     "RTDOSE": ("general-image", "image-plane", "image-pixel", "multi-frame", "frame-of-reference"),
+    "REG": (),
 }
 
 
@@ -83,12 +96,20 @@ def test_a_proton_plan_holds_what_the_standard_asks_for():
     assert missing(ion_plan()) == []
 
 
+@pytest.mark.parametrize("body_part", ["", "PELVIS"])
+def test_a_registration_holds_what_the_standard_asks_for(body_part):
+    assert missing(registration(body_part=body_part)) == []
+
+
 def test_the_checker_finds_what_is_missing():
     made = everything()
     del made["RTDOSE"].DoseUnits
     made["RTSTRUCT"].StructureSetLabel = ""
     del made["RTPLAN"].FractionGroupSequence[0].NumberOfBeams
     del made["RTPLAN"].BeamSequence[1].BeamNumber
+    made["REG"] = registration()
+    del made["REG"].RegistrationSequence[1].MatrixRegistrationSequence[0].MatrixSequence[0].FrameOfReferenceTransformationMatrix
+    assert missing(made["REG"]) == ["RegistrationSequence.MatrixRegistrationSequence.MatrixSequence.FrameOfReferenceTransformationMatrix"]
     assert missing(made["RTDOSE"]) == ["DoseUnits"]
     assert missing(made["RTSTRUCT"]) == ["StructureSetLabel"]
     assert missing(made["RTPLAN"]) == ["BeamSequence.BeamNumber", "FractionGroupSequence.NumberOfBeams"]
@@ -116,6 +137,109 @@ def test_dciodvfy_finds_no_fault_in_a_proton_plan(tmp_path):
     # of 2022, it wants a Modulated Scan Mode Type beside MODULATED; the standard wants one beside MODULATED_SPEC only
     outdated = "Error - Missing attribute Type 1C Conditional Element=<ModulatedScanModeType> Module=<RTIonBeams>"
     assert [line for line in dciodvfy(ion_plan(), tmp_path) if line != outdated] == []
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
+def test_dciodvfy_finds_no_fault_in_a_registration(tmp_path):
+    assert dciodvfy(registration(body_part="PELVIS"), tmp_path) == []
+    # without a part of the body it says that an unknown side should be an exception
+    assert [line for line in dciodvfy(registration(), tmp_path) if "attribute <Laterality>" not in line] == []
+
+
+def stored_matrices(ds):
+    """Frame of each item and the matrix of it, by pydicom alone."""
+    found = {}
+    for item in ds.RegistrationSequence:
+        (only,) = item.MatrixRegistrationSequence
+        (stored,) = only.MatrixSequence
+        assert stored.FrameOfReferenceTransformationMatrixType == "RIGID"
+        found[item.FrameOfReferenceUID] = np.array(stored.FrameOfReferenceTransformationMatrix, float).reshape(4, 4)
+    return found
+
+
+def test_a_registration_maps_the_source_to_the_registered_frame(tmp_path):
+    write_dataset(registration(), tmp_path / "r.dcm", deflated=True)
+    ds = pydicom.dcmread(tmp_path / "r.dcm")
+    assert (ds.Modality, ds.FrameOfReferenceUID, ds.StudyInstanceUID) == ("REG", STUDY.frame_uid, STUDY.study_uid)
+    matrices = stored_matrices(ds)
+    assert list(matrices) == [STUDY.frame_uid, BEFORE.frame_uid]
+    assert np.array_equal(matrices[STUDY.frame_uid], np.eye(4))
+    matrix = matrices[BEFORE.frame_uid]
+    assert np.abs(matrix - turned()).max() < 1e-13
+    assert np.abs(matrix[:3, :3].T @ matrix[:3, :3] - np.eye(3)).max() < 1e-12
+    # 100 mm along x: 100 cos 3 and 100 sin 3 beside the shift
+    np.testing.assert_allclose(matrix @ [100, 0, 0, 1], [14 + 99.862953, -9 + 5.233596, 23, 1], atol=1e-6)
+    texts = [str(v) for i in ds.RegistrationSequence for v in i.MatrixRegistrationSequence[0].MatrixSequence[0].FrameOfReferenceTransformationMatrix]
+    assert max(map(len, texts)) <= 16
+
+
+def test_our_reader_gets_the_matrix_back_in_both_directions(tmp_path):
+    from reirrad.dicom.spatial import read_rigid
+
+    write_dataset(registration(), tmp_path / "r.dcm")
+    there = read_rigid(tmp_path / "r.dcm", "r.dcm", BEFORE.frame_uid, STUDY.frame_uid)
+    back = read_rigid(tmp_path / "r.dcm", "r.dcm", STUDY.frame_uid, BEFORE.frame_uid)
+    np.testing.assert_allclose(there, turned(), atol=1e-12)
+    np.testing.assert_allclose(back @ turned(), np.eye(4), atol=1e-10)
+
+
+def images_of(items):
+    return [[r.ReferencedSOPInstanceUID for r in item.ReferencedInstanceSequence] for item in items]
+
+
+def test_a_registration_names_the_images_of_both_scans():
+    ds = registration()
+    ours, theirs = ([study.uid("CT", k) for k in range(4)] for study in (STUDY, BEFORE))
+    assert [[r.ReferencedSOPInstanceUID for r in item.ReferencedImageSequence] for item in ds.RegistrationSequence] == [ours, theirs]
+    assert [s.SeriesInstanceUID for s in ds.ReferencedSeriesSequence] == [STUDY.series_uid("CT")]
+    assert images_of(ds.ReferencedSeriesSequence) == [ours]
+    (other,) = ds.StudiesContainingOtherReferencedInstancesSequence
+    assert (other.StudyInstanceUID, [s.SeriesInstanceUID for s in other.ReferencedSeriesSequence]) == (BEFORE.study_uid, [BEFORE.series_uid("CT")])
+    assert images_of(other.ReferencedSeriesSequence) == [theirs]
+
+
+def test_a_registration_of_series_of_one_study_or_of_none_of_its_own():
+    within = ImageSeries("1.2.3", STUDY.study_uid, "1.2.4", ("1.2.5",), MRImageStorage)
+    ds = registration_object(STUDY, turned(), within, ct_series(STUDY, CT))
+    assert [s.SeriesInstanceUID for s in ds.ReferencedSeriesSequence] == [STUDY.series_uid("CT"), "1.2.4"]
+    assert "StudiesContainingOtherReferencedInstancesSequence" not in ds
+    assert [i.ReferencedImageSequence[0].ReferencedSOPClassUID for i in ds.RegistrationSequence] == [CTImageStorage, MRImageStorage]
+    ds = registration_object(dataclasses.replace(STUDY, seed="apart"), turned(), ct_series(BEFORE, CT), ct_series(STUDY, CT))
+    assert "ReferencedSeriesSequence" not in ds
+    assert [s.StudyInstanceUID for s in ds.StudiesContainingOtherReferencedInstancesSequence] == [STUDY.study_uid, BEFORE.study_uid]
+
+
+def test_another_matrix_is_another_object():
+    shifted = turned() + 0.001 * np.eye(4, k=3)
+    assert registration().SOPInstanceUID == registration().SOPInstanceUID
+    assert registration(shifted).SOPInstanceUID != registration().SOPInstanceUID
+    ds = registration(label="CHECKED", description="By eye")
+    assert (ds.ContentLabel, ds.ContentDescription, ds.Laterality, "BodyPartExamined" in ds) == ("CHECKED", "By eye", "", False)
+    ds = registration(body_part="PELVIS")
+    assert (ds.BodyPartExamined, "Laterality" in ds) == ("PELVIS", False)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.diag([1.00001, 1, 1, 1]),  # scale
+        np.eye(4) + 1e-5 * np.eye(4, k=1),  # shear
+        np.diag([-1.0, 1, 1, 1]),  # mirrored
+        np.diag([1.0, 1, 1, 2]),
+        np.diag([1.0, 1, np.nan, 1]),
+        np.eye(3),
+    ],
+)
+def test_what_is_not_rigid_is_not_written(matrix):
+    with pytest.raises(GeometryError, match="not a rotation and translation"):
+        registration(matrix)
+
+
+def test_frames_that_do_not_fit_are_not_written():
+    with pytest.raises(GeometryError, match="in one frame of reference, which needs none"):
+        registration(source=dataclasses.replace(BEFORE, frame_uid=STUDY.frame_uid))
+    with pytest.raises(GeometryError, match="not in the frame of reference of the registered images"):
+        registration_object(BEFORE, turned(), ct_series(BEFORE, CT), ct_series(STUDY, CT))
 
 
 def test_objects_are_linked_from_dose_to_image():

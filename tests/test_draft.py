@@ -429,8 +429,8 @@ class TestRegistration:
         dicom.save(deformable, self.frames(tmp_path) / "reg.dcm")
         draft = propose(tmp_path)
         assert draft.links[0].file is None
-        assert "reg.dcm is a deformable registration" in draft.links[0].reason
-        assert any("CRT 2020: no registration: reg.dcm is a deformable" in c for c in checks(draft))
+        assert "reg.dcm does not link the frames of reference of the two courses" in draft.links[0].reason
+        assert any("CRT 2020: no registration: The registration reg.dcm does not link" in c for c in checks(draft))
 
 
 class TestHostileText:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from case_factory import COURSES, GRID_SHAPE, LIMITS, grid, stored_box, write_case, write_case_file, write_course
 from dicom_factory import FRAME, OTHER_FRAME, dataset, registration, save
+from registration_factory import constant, deformable, deformable_item, grid_item
 
 from reirrad.assessment import LimitChoice, assess
 from reirrad.constraints import load_set, set_names
@@ -47,31 +48,12 @@ def test_case_of_two_courses(tmp_path: Path) -> None:
     assert [(s.name, key) for s, key in case.organs] == [("Rectum", "rectum")]
     assert ([limit.id for limit in limits.limits], limits.from_file, limits.sets) == (["rectum-sum"], {"rectum-sum"}, ("limits.yaml",))
     assert case.notices == ()
-    assert told == ["reading course first", "reading course second"]
+    assert told == ["reading course first", "reading course second", "registration of course first", "registration of course second"]
 
 
 def test_what_the_case_file_states_is_taken(tmp_path: Path) -> None:
     case, _ = loaded(write_case(tmp_path, OWN + "reference: first\ninterpolation: linear\nalpha_beta_gy: {rectum: 5}"))
     assert (case.reference, case.interpolation, case.alpha_beta_gy, case.proposed) == (0, "linear", {"rectum": 5.0}, 1)
-
-
-# ------------------------------------------------------------------------------------------------------- what this version cannot compute
-
-
-@pytest.mark.hazard("H13")
-@pytest.mark.parametrize(
-    ("first", "more", "words"),
-    [
-        ("dicom: c1", "registration: [{course: first, method: auto}]", "case.yaml:6: registration[0].method: a case with registration method auto"),
-        ("dicom: c1", "registration: [{course: first, method: none}]", "case.yaml:6: registration[0].method: a case with registration method none"),
-    ],
-)
-def test_keys_that_cannot_be_computed_are_refused_not_ignored(tmp_path: Path, first: str, more: str, words: str) -> None:
-    courses = COURSES.replace("dicom: c1", first)
-    folder = write_case_file(tmp_path, OWN + more, courses)
-    for name in ("c1", "c2"):
-        (folder / name).mkdir()
-    assert refusal(folder).startswith(words)
 
 
 # ------------------------------------------------------------------------------------------------------- limits
@@ -207,7 +189,7 @@ BY_FILE = "registration: [{course: first, method: file, file: reg.dcm}]"
 def test_different_frames_without_registration_are_refused(tmp_path: Path) -> None:
     message = refusal(in_two_frames(tmp_path))
     assert message.startswith('Courses "first" and "second" are in different DICOM frames of reference, and the case file has no registration for them')
-    assert message.endswith('name it under registration: in the case file, as {course: "first", method: file, file: reg.dcm}.')
+    assert 'name it under registration: in the case file, as {course: "first", method: file, file: reg.dcm}; or state method: auto' in message
 
 
 @pytest.mark.hazard("H01")
@@ -259,7 +241,7 @@ def test_dose_is_read_through_the_registration(tmp_path: Path) -> None:
 def test_registration_of_other_frames_is_refused(tmp_path: Path) -> None:
     folder = in_two_frames(tmp_path, BY_FILE)
     save(registration([("1.2.3.300", [MOVED])], FRAME), folder / "reg.dcm")
-    assert refusal(folder, DicomError).startswith("The registration reg.dcm does not link the frames of reference of the two courses.")
+    assert refusal(folder, DicomError).startswith("The registration reg.dcm does not link the frames of reference of the two courses, ")
 
 
 @pytest.mark.hazard("H12")
@@ -276,7 +258,7 @@ def test_registration_file_within_one_frame_is_not_applied_and_said(tmp_path: Pa
     case, _ = loaded(folder)
     assert (case.transforms, case.registration) == ((None, None), ("same_frame", "same_frame"))
     assert [n.message for n in said(case, "registration_not_needed")] == [
-        'Course "first" is in the reference frame already; the registration sub/reg.dcm is not applied to it.'
+        'Course "first" is in the reference frame already; the registration is not applied to it.'
     ]
 
 
@@ -425,3 +407,92 @@ def test_one_plan_in_two_courses_is_refused(tmp_path: Path) -> None:
     write_course(tmp_path / "c1", 1, 20, 5)
     write_course(tmp_path / "c2", 1, 20.01, 5)
     assert 'Courses "first" and "second" hold dose of the same plan' in refusal(write_case_file(tmp_path), DicomError)
+
+
+# ------------------------------------------------------------------------------------------------------- several files, deformable fields, no registration
+
+
+@pytest.mark.hazard("H12")
+def test_chain_of_two_files_in_any_order(tmp_path: Path) -> None:
+    """By way of a third frame: shifts of (12, -7, 9) and (1, 2, 3) mm add up."""
+    third = "1.2.3.300"
+    more = np.eye(4)
+    more[:3, 3] = 1, 2, 3
+    for order in ("[a.dcm, b.dcm]", "[b.dcm, a.dcm]"):
+        folder = in_two_frames(tmp_path / order[1], f"registration: [{{course: first, method: file, file: {order}}}]")
+        save(registration([(FRAME, [MOVED])], third, SOPInstanceUID="1.2.3.66"), folder / "a.dcm")
+        save(registration([(third, [more])], OTHER_FRAME, SOPInstanceUID="1.2.3.67"), folder / "b.dcm")
+        case, _ = loaded(folder)
+        assert case.transforms[0] is not None
+        assert case.transforms[0](np.zeros(3)) == pytest.approx((13, -5, 12))
+        assert case.registration_details[0].startswith("rigid")
+
+
+@pytest.mark.hazard("H12")
+def test_dose_is_read_through_a_deformable_field(tmp_path: Path) -> None:
+    """A field that moves everything by 8 mm along x reads what a shift of 8 mm reads: mean 35.5 Gy (see above); beyond the field nothing is known."""
+    folder = in_two_frames(tmp_path, BY_FILE)
+    save(deformable(deformable_item(OTHER_FRAME, grid_item(constant(8, 0, 0)))), folder / "reg.dcm")
+    case, limits = loaded(folder)
+    found = assess(case, limits).organs[0]
+    known = found.physical[0].values["mean_gy"] if found.physical[0].values["mean_gy"] is not None else found.physical[0].lower_bounds["mean_gy"]
+    assert found.physical[0].values["max_gy"] is None or found.physical[0].values["max_gy"] == pytest.approx(48, abs=0.05)
+    assert known <= 35.6
+    assert case.registration == ("file", "same_frame")
+
+
+@pytest.mark.hazard("H17")
+def test_without_registration_near_maxima_of_own_structures_add_up(tmp_path: Path) -> None:
+    """In its own frame the first course rises as x + 20 Gy over its rectum, x -5 .. 20: 40 Gy at most in 10 (56 Gy EQD2 at 3); 20 in 5 now: 28 Gy."""
+    folder = in_two_frames(tmp_path, "registration: [{course: first, method: none}]")
+    case, limits = loaded(folder)
+    assert (case.registration, case.unregistered) == (("none", "same_frame"), (0,))
+    assert said(case, "registration_none")
+    found = assess(case, limits)
+    organ = found.organs[0]
+    assert organ.physical[0].values["max_gy"] == pytest.approx(40, abs=1e-3)
+    assert organ.physical[0].values["mean_gy"] == pytest.approx(27.5, abs=0.05)
+    assert organ.cumulative.values["max_gy"] == pytest.approx(40 * 7 / 5 + 28, abs=1e-2)
+    assert organ.cumulative.values["mean_gy"] is None
+    assert (found.findings[0].bound, "read on its own structure" in str(found.findings[0].reason)) == ("upper", True)
+    assert organ.matches[0].dice is None
+
+
+@pytest.mark.hazard("H12")
+def test_registration_is_judged_by_the_structures(tmp_path: Path) -> None:
+    """Both rectums lie alike in their own frames; 12 mm beside each other after the registration, about half of 25 mm overlaps."""
+    shift = np.eye(4)
+    shift[0, 3] = 12
+    folder = in_two_frames(tmp_path, BY_FILE)
+    save(registration([(FRAME, [shift])], OTHER_FRAME), folder / "reg.dcm")
+    found = assess(*loaded(folder))
+    match = found.organs[0].matches[0]
+    assert match.dice == pytest.approx(13 / 25, abs=0.02)
+    assert match.centre_distance_mm == pytest.approx(12, abs=0.1)
+    assert [n.course for n in found.notices if n.code == "structure_match_poor"] == ["first"]
+
+
+@pytest.mark.hazard("H12")
+def test_sum_that_no_course_can_have_made_is_an_alarm(tmp_path: Path) -> None:
+    """In its own rectum the first course has 40 Gy at most (56 Gy EQD2); 8 mm further, where today's is put, 48 Gy (75 Gy): 103 above 56 + 28."""
+    shift = np.eye(4)
+    shift[0, 3] = 8
+    folder = in_two_frames(tmp_path, BY_FILE)
+    save(registration([(FRAME, [shift])], OTHER_FRAME), folder / "reg.dcm")
+    found = assess(*loaded(folder))
+    (notice,) = [n for n in found.notices if n.code == "cumulative_above_own_maxima"]
+    assert notice.structure == "Rectum"
+    save(registration([(FRAME, [np.eye(4)])], OTHER_FRAME), folder / "reg.dcm")
+    assert not [n for n in assess(*loaded(folder)).notices if n.code in ("cumulative_above_own_maxima", "structure_match_poor")]
+
+
+def test_structures_go_with_an_automatic_registration_only(tmp_path: Path) -> None:
+    text = "registration: [{course: first, method: none, structures: [Rectum]}]"
+    assert refusal(in_two_frames(tmp_path, text)).startswith("case.yaml:6: registration[0].structures: structures restrict an automatic registration")
+
+
+@pytest.mark.parametrize("text", ["file: [reg.dcm, missing.dcm]", "file: [../x.dcm]", "file: []"])
+def test_files_of_a_registration_are_looked_for_before_the_work(tmp_path: Path, text: str) -> None:
+    folder = in_two_frames(tmp_path, f"registration: [{{course: first, method: file, {text}}}]")
+    save(registration([(FRAME, [MOVED])], OTHER_FRAME), folder / "reg.dcm")
+    assert refusal(folder).startswith("case.yaml:6: registration[0].file")

@@ -31,7 +31,7 @@ def test_maxima_of_paper_and_points_add_up() -> None:
     organ = OrganSum(POINTS, {0: PaperDose.from_organ_doses({"Dmax": 20.0}, 10)}, NAMES)
     found = eqd2(organ, "Dmax")
     assert (found.low, found.high) == (pytest.approx(60), pytest.approx(80))
-    assert found.reason == 'near-maxima of course "letter", known from paper only, are added wherever they lie'
+    assert found.reason == 'course "letter" is known from paper only, and its near-maxima are added wherever they lie'
     assert not found.is_exact
 
 
@@ -58,7 +58,7 @@ def test_mean_and_volumes_need_dose_at_every_point(metric: str, unit: str, least
     organ = OrganSum(POINTS, {0: PaperDose.from_organ_doses({"Dmax": 20.0}, 10)}, NAMES)
     found = eqd2(organ, metric, unit)
     assert (found.low, found.high) == (pytest.approx(least), None)
-    assert 'course "letter" is known from paper only, without dose at every point' in found.reason
+    assert 'course "letter" is known from paper only, without dose at common points' in found.reason
 
 
 def test_spared_volume_is_not_known_at_all() -> None:
@@ -117,7 +117,7 @@ def test_both_sides_together() -> None:
 
 
 def test_metric_without_a_volume_in_a_sum_with_paper() -> None:
-    assert eqd2(OrganSum(POINTS, {0: PaperDose.uniform(20.0, 10)}, NAMES), "Dmin").reason.endswith("a minimum of the sum needs it")
+    assert eqd2(OrganSum(POINTS, {0: PaperDose.uniform(20.0, 10)}, NAMES), "Dmin").reason.endswith("a minimum of the sum needs them")
 
 
 def test_metric_in_cc_with_paper() -> None:

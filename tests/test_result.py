@@ -50,7 +50,7 @@ def test_result_of_two_courses() -> None:
     assert first == {
         "name": "first", "kind": "prior", "fractions": 10, "prescription_gy": None, "dose_max_gy": 30.0, "radiation": "photon", "grade": "B", "rbe": None,
         "timing": "one a day",
-        "starts": None, "completed": "2021-01-01", "registration": {"method": "same_frame"}, "inputs": [],
+        "starts": None, "completed": "2021-01-01", "registration": {"method": "same_frame", "detail": None}, "inputs": [],
         "phases": [{"label": "plan", "fractions": 10, "planned_fractions": 10, "concurrent": False, "prescription_gy": None}],
     }  # fmt: skip
     assert (second["starts"], second["completed"]) == ("2022-01-01", None)

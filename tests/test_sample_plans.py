@@ -1,5 +1,6 @@
 import hashlib
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ COURSES = {
     "A-groin-relapse": ("crt-2021", "groin-2023"),
     "B-para-aortic-nodes": ("crt-2022", "sbrt-2024"),
     "C-field-edge-twice-daily": ("crt-2022", "pelvis-2024", "protons-2024"),
+    "D-field-edge-two-scans": ("crt-2023", "pelvis-2024"),
     "E-intraoperative": ("crt-2021", "preop-2023"),
 }
-CASE_C, CASE_E = SAMPLES / "C-field-edge-twice-daily", SAMPLES / "E-intraoperative"
+CASE_C, CASE_D, CASE_E = SAMPLES / "C-field-edge-twice-daily", SAMPLES / "D-field-edge-two-scans", SAMPLES / "E-intraoperative"
 RBE = {"protons-2024": 1.1}  # prescriptions of protons have it, their PHYSICAL doses do not
 
 
@@ -73,7 +75,9 @@ def load(case, course):
     return {kind: pydicom.dcmread(SAMPLES / case / course / f"{kind}.dcm") for kind in ("RTSTRUCT", "RTPLAN", "RTDOSE")}
 
 
-def roi_points(structures):
+@cache
+def roi_points(case, course):
+    structures = load(case, course)["RTSTRUCT"]
     names = {roi.ROINumber: roi.ROIName for roi in structures.StructureSetROISequence}
     return {
         names[item.ReferencedROINumber]: np.vstack([np.array(c.ContourData, float).reshape(-1, 3) for c in item.ContourSequence])
@@ -88,7 +92,7 @@ def test_the_dose_covers_every_contour_and_fits_the_prescription(case, course):
     dose = ds.pixel_array * float(ds.DoseGridScaling)
     start = np.array(ds.ImagePositionPatient, float)
     step = np.array([ds.PixelSpacing[1], ds.PixelSpacing[0], ds.GridFrameOffsetVector[1]], float)
-    points = roi_points(made["RTSTRUCT"])
+    points = roi_points(case, course)
     every = np.vstack(list(points.values()))
     assert np.all(every.min(axis=0) - step > start)
     assert np.all(every.max(axis=0) + step < start + step * (np.array(dose.shape[::-1]) - 1))
@@ -108,11 +112,11 @@ def test_the_dose_covers_every_contour_and_fits_the_prescription(case, course):
 
 
 @pytest.mark.parametrize("case", COURSES)
-def test_the_courses_share_a_frame_but_not_their_images(case):
+def test_the_courses_share_a_frame_or_are_registered_but_not_their_images(case):
     structures = [load(case, course)["RTSTRUCT"] for course in COURSES[case]]
-    assert len({s.FrameOfReferenceUID for s in structures}) == 1
+    assert len({s.FrameOfReferenceUID for s in structures}) == (2 if case == CASE_D.name else 1)
     assert len({s.StudyInstanceUID for s in structures}) == len(structures)
-    assert len({roi_points(s)["Bladder"].shape for s in structures}) == len(structures)
+    assert len({roi_points(case, course)["Bladder"].shape for course in COURSES[case]}) == len(structures)
 
 
 def plain_yaml(path):
@@ -162,6 +166,101 @@ def test_protons_of_case_c_are_a_physical_dose_that_ends_behind_the_target():
     track = centre + np.arange(-5.0, 60.0, 0.5)[:, None] * np.array([[-np.sin(np.radians(172)), np.cos(np.radians(172)), 0.0]])
     fall = -np.diff(grid.at_points(track, "cubic")) / 0.5
     assert fall.max() > 0.5 * 0.1 * 45 / 1.1  # half of the dose ends here, the other field ends elsewhere
+
+
+def pose_of_case_d():
+    """From the frame of the first scan to that of the second, as reg.dcm says it."""
+    ds = pydicom.dcmread(CASE_D / "reg.dcm")
+    before, now = (load(CASE_D.name, course)["RTSTRUCT"].FrameOfReferenceUID for course in COURSES[CASE_D.name])
+    registered, source = ds.RegistrationSequence
+    assert (ds.FrameOfReferenceUID, registered.FrameOfReferenceUID, source.FrameOfReferenceUID) == (now, now, before)
+    stored = [i.MatrixRegistrationSequence[0].MatrixSequence[0].FrameOfReferenceTransformationMatrix for i in (registered, source)]
+    identity, matrix = (np.array(numbers, float).reshape(4, 4) for numbers in stored)
+    assert np.array_equal(identity, np.eye(4))
+    return matrix
+
+
+def test_the_registration_of_case_d_is_the_truth_that_is_stated():
+    pose = pose_of_case_d()
+    # 2 degrees about x, then 3 degrees about z, then the shift
+    x, z = np.radians(2), np.radians(3)
+    points = np.array([[88.0, 0, 0], [-88, 0, 0], [0, 58, 122], [-28, 4, 34]])
+    y_turned = points[:, 1] * np.cos(x) - points[:, 2] * np.sin(x)
+    z_turned = points[:, 1] * np.sin(x) + points[:, 2] * np.cos(x)
+    truth = np.stack([points[:, 0] * np.cos(z) - y_turned * np.sin(z) + 14, points[:, 0] * np.sin(z) + y_turned * np.cos(z) - 9, z_turned + 23], axis=1)
+    found = points @ pose[:3, :3].T + pose[:3, 3]
+    assert np.abs(found - truth).max() < 0.01
+    readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
+    for point, image in zip(points, found, strict=True):
+        assert f"{', '.join(f'{v:g}' for v in point)} | {', '.join(f'{v:.3f}' for v in image)} |" in readme
+    stated = [line.split() for line in readme.splitlines() if line.startswith("     ")]
+    np.testing.assert_allclose(np.array(stated, float), pose, rtol=0, atol=6e-10)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_bones_of_case_d_move_by_the_registration_and_not_by_its_inverse(direction):
+    matrix = np.linalg.matrix_power(pose_of_case_d(), direction)
+    before, now = (roi_points(CASE_D.name, course) for course in COURSES[CASE_D.name])
+    apart = []
+    for name in ("Femur_Head_L", "Femur_Head_R", "Sacrum"):
+        middles = [(points.min(axis=0) + points.max(axis=0)) / 2 for points in (before[name], now[name])]
+        apart.append(np.linalg.norm(matrix[:3, :3] @ middles[0] + matrix[:3, 3] - middles[1]))
+    # outlines stand on planes 3 mm apart, and the sacrum is turned
+    assert max(apart) < 3.0 if direction == 1 else min(apart) > 30.0
+
+
+def scan(course):
+    images = [pydicom.dcmread(path) for path in sorted((CASE_D / course).glob("CT.*.dcm"))]
+    return images, np.stack([image.pixel_array for image in images]) - 1024.0
+
+
+def at(images, hu, point_mm):
+    """CT number of the nearest pixel."""
+    x, y, z = np.array(images[0].ImagePositionPatient, float)
+    pixel = float(images[0].PixelSpacing[0])
+    i, j, k = np.rint((np.array(point_mm) - [x, y, z]) / [pixel, pixel, 3.0]).astype(int)
+    return hu[k, j, i]
+
+
+def test_the_scans_of_case_d_differ_in_more_than_place():
+    pose = pose_of_case_d()
+    (first, hu), (second, hu_now) = (scan(course) for course in COURSES[CASE_D.name])
+    assert [(s[0].Rows, s[0].Columns, float(s[0].PixelSpacing[0])) for s in (first, second)] == [(60, 96, 4.4), (64, 112, 4.2)]
+    assert {image.FrameOfReferenceUID for image in first}.isdisjoint(image.FrameOfReferenceUID for image in second)
+    # bone of 330 HU and noise of up to 12 HU at the middle of both femoral heads
+    for centre in ((88, 0, 0), (-88, 0, 0)):
+        assert abs(at(first, hu, centre) - 330) <= 12
+        assert abs(at(second, hu_now, pose[:3, :3] @ centre + pose[:3, 3]) - 330) <= 12
+    # a wall of 6 mm and foam below it, level in both: from 112 and from 104 mm on
+    for images, numbers, top in ((first, hu, 112), (second, hu_now, 104)):
+        assert all(abs(at(images, numbers, (x, top + 14, z)) + 930) <= 12 for x in (-150, 10, 150) for z in (-60, 60, 140))
+        assert abs(at(images, numbers, (10, top + 3, 60)) + 150) <= 12
+        assert numbers.min() == -1012
+    # gas in the rectum of the first scan only
+    gas = np.array([2.0, 38.0, 34.0])
+    assert at(first, hu, gas) < -900
+    assert at(second, hu_now, pose[:3, :3] @ gas + pose[:3, 3]) > -50
+    # a bladder scale of 1.15 then and 0.88 now: 0.45 of the volume
+    spans = [np.prod(np.ptp(roi_points(CASE_D.name, course)["Bladder"], axis=0)) for course in COURSES[CASE_D.name]]
+    assert spans[1] / spans[0] < 0.6
+
+
+def test_the_registration_of_case_d_names_the_images_that_are_there():
+    ds = pydicom.dcmread(CASE_D / "reg.dcm")
+    for item, course in zip(ds.RegistrationSequence, reversed(COURSES[CASE_D.name]), strict=True):
+        there = {pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID for path in (CASE_D / course).glob("CT.*.dcm")}
+        assert {image.ReferencedSOPInstanceUID for image in item.ReferencedImageSequence} == there
+
+
+def test_case_d_is_joined_in_three_ways():
+    cases = {method: plain_yaml(CASE_D / name) for method, name in (("file", "case.yaml"), ("auto", "case-auto.yaml"), ("none", "case-none.yaml"))}
+    for method, case in cases.items():
+        (entry,) = case.pop("registration")
+        assert (entry["course"], entry["method"], entry.get("file")) == ("CRT 2023", method, "reg.dcm" if method == "file" else None)
+        del case["case"]
+    assert cases["file"] == cases["auto"] == cases["none"]  # but for the name and the registration
+    plan = load(CASE_D.name, "pelvis-2024")["RTPLAN"]
+    assert (plan.FractionGroupSequence[0].NumberOfFractionsPlanned, plan.DoseReferenceSequence[0].TargetPrescriptionDose, plan.PatientSex) == (25, 50.0, "F")
 
 
 def test_electrons_of_case_e_have_a_dose_for_every_organ_contoured():

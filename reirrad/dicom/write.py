@@ -21,7 +21,7 @@ __all__ = ["DETACHED_STUDY_MANAGEMENT", "Study", "ds_text", "ds_texts", "new_dat
 IMPLEMENTATION_CLASS_UID = "2.25.302043790172249692526321623266752743501"
 DETACHED_STUDY_MANAGEMENT = UID("1.2.840.10008.3.1.2.3.1")
 # Number of each series within its study.
-SERIES_NUMBERS = {"CT": 1, "RTSTRUCT": 2, "RTPLAN": 3, "RTDOSE": 4}
+SERIES_NUMBERS = {"CT": 1, "RTSTRUCT": 2, "RTPLAN": 3, "RTDOSE": 4, "REG": 5}
 
 
 def uid_from_text(*parts: object) -> UID:
