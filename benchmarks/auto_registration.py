@@ -204,7 +204,7 @@ def main() -> int:
     print("| pairs | n | right | right, with a warning | wrong, with a warning | wrong, without | error: median | 95 % | largest | seconds |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for kind in KINDS:
-        done = [run(kind, 1000 * KINDS.index(kind) + seed) for seed in range(min([kind.n_pairs, *numbers]))]
+        done = [run(kind, 1000 * KINDS.index(kind) + 500 + seed) for seed in range(min([kind.n_pairs, *numbers]))]
         right = [o for o in done if o.is_right and kind.is_answerable]
         wrong = [o for o in done if o not in right]
         silent = sum(not o.found.is_doubtful for o in wrong)

@@ -10,7 +10,6 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
@@ -18,17 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from make_clinical import make
 
-from reirrad.accumulation import accumulate
 from reirrad.assessment import LimitChoice, assess
-from reirrad.course import Case
+from reirrad.band import Uncertainty
 from reirrad.limit import Limit
 from reirrad.loading import load_case
 from reirrad.metrics import parse_metric
-from reirrad.organresult import OrganResult
-from reirrad.planes import slabs_of
-from reirrad.points import organ_points
 from reirrad.situation import Situation
-from reirrad.uncertainty import Uncertainty, bands
+from reirrad.uncertainty import bands
 
 SHIFT_MM, ROTATION_DEG = 3.0, 1.0
 
@@ -41,17 +36,6 @@ def near_maximum(organ: str) -> Limit:
     )  # fmt: skip
 
 
-def with_places(case: Case, organ: OrganResult) -> OrganResult:
-    """An organ that remembers where its points lie."""
-    if organ.sum is None or organ.sum.dose.points_mm is not None:
-        return organ
-    image = case.courses[case.reference].image
-    structure = next(s for s, _ in case.organs if s.name == organ.name)
-    points = organ_points(organ.name, slabs_of(structure, image.normal, image.positions_mm, None))
-    dose = accumulate(points, case.courses, case.transforms, case.interpolation, keep_points=True)
-    return replace(organ, sum=replace(organ.sum, dose=dose))
-
-
 def measure(folder: Path) -> dict[str, float]:
     case, choice = load_case(folder / "case.yaml")
     choice = LimitChoice((*choice.limits, *(near_maximum(key) for key in dict.fromkeys(key for _, key in case.organs))), choice.from_file, choice.sets)
@@ -62,15 +46,16 @@ def measure(folder: Path) -> dict[str, float]:
 
     runs = [timed(lambda: assess(case, choice)) for _ in range(3)]
     result, once = runs[0][0], min(t for _, t in runs)
-    organs = [with_places(case, o) for o in result.organs]
     situation = Situation(case.proposed, 5, case.interval_months, {k: c.name for k, c in enumerate(case.courses)}, frozenset({0}))
-    out = {"organs": len(organs), "evaluation_s": once}
+    out = {"organs": len(result.organs), "evaluation_s": once}
     for name, settings in (
         ("shift", Uncertainty(shift_mm=SHIFT_MM)),
         ("shift_and_turns", Uncertainty(shift_mm=SHIFT_MM, rotation_deg=ROTATION_DEG)),
         ("others", Uncertainty(alpha_beta=True, recovery=True, fractions=1)),
     ):
-        found, seconds = min((timed(lambda s=settings: bands(case, organs, result.findings, s, (situation,))) for _ in range(2)), key=lambda pair: pair[1])
+        found, seconds = min(
+            (timed(lambda s=settings: bands(case, result.organs, result.findings, s, (situation,))) for _ in range(2)), key=lambda pair: pair[1]
+        )
         out |= {f"{name}_scenarios": len(settings.shifts), f"{name}_s": seconds, f"{name}_ratio": seconds / once, f"{name}_bands": len(found.bands)}
         out[f"{name}_flips"] = len(found.flips)
         for flip in found.flips:

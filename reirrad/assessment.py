@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from reirrad.band import Uncertainty, UncertaintyResult
 from reirrad.constraints import Limit
 from reirrad.course import Case
 from reirrad.disagreements import Disagreement, for_organ
@@ -20,6 +21,7 @@ from reirrad.organsum import joined
 from reirrad.riskscore import RiskScore, risk_scores
 from reirrad.situation import Situation
 from reirrad.structures import Structure
+from reirrad.uncertainty import bands
 
 __all__ = ["Assessment", "LimitChoice", "Verdict", "assess"]
 
@@ -38,11 +40,14 @@ class LimitChoice:
         Ids of limits the user wrote: they are reported even when no structure of their organ exists.
     sets : tuple of str
         Where they come from.
+    uncertainty : Uncertainty or None
+        What may be wrong, to be tried on every limit.
     """
 
     limits: tuple[Limit, ...]
     from_file: frozenset[str]
     sets: tuple[str, ...]
+    uncertainty: Uncertainty | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +60,7 @@ class Assessment:
     notices: tuple[Notice, ...]
     limit_sets: tuple[str, ...]
     risk_scores: tuple[RiskScore, ...] = ()
+    uncertainty: UncertaintyResult | None = None
 
     @property
     def disagreements(self) -> tuple[Disagreement, ...]:
@@ -116,7 +122,12 @@ def assess(case: Case, choice: LimitChoice, progress: Callable[[str], None] = la
     if without:
         message = f"No limit of the chosen sets applies to these structures; their doses are shown and not judged: {', '.join(without)}."
         notices.append(Notice("organ_without_limit", message))
-    return Assessment(case, tuple(organs), tuple(findings), tuple(dict.fromkeys(notices)), choice.sets, risk_scores(case, organs))
+    tried = None
+    if choice.uncertainty is not None:
+        progress("uncertainty")
+        tried = bands(case, organs, findings, choice.uncertainty, situations)
+        notices += tried.notices
+    return Assessment(case, tuple(organs), tuple(findings), tuple(dict.fromkeys(notices)), choice.sets, risk_scores(case, organs), tried)
 
 
 def _situations(case: Case) -> list[Situation]:

@@ -24,7 +24,7 @@ AGREE_DEG = 1.0
 MIN_AGREEING = 2
 MIN_OVERLAP = 0.85
 MIN_COVERAGE = 0.5
-MIN_CORRELATION = 0.8
+MIN_CORRELATION = 0.92
 # A move of 5 mm has to make the metric this many times worse.
 MIN_RISE = 1.1
 MAX_ROTATION_DEG = 15.0

@@ -194,7 +194,7 @@ def _tilts(pose: Pose, angle_deg: float) -> list[tuple[str, Pose]]:
 def _quality(one: BodyImage, two: BodyImage, points: Float64, starts: Sequence[Start], back: Rigid, where: NDArray[np.bool_]) -> Quality:
     best = starts[0]
     apart = [difference(s.transform, best.transform, points) for s in starts]
-    rivals = [d for d, s in zip(apart, starts, strict=True) if s.metric_end < RIVAL * best.metric_end]
+    rivals = [d for d, s in zip(apart, starts, strict=True) if s.metric_end <= RIVAL * best.metric_end]
     agreeing = sum(mm <= AGREE_MM and deg <= AGREE_DEG for mm, deg in apart)
     stage = Stage(one, two, _grown(where, one.step_mm) & one.known, np.round(points.mean(axis=0), 1), LEVELS[-1])
     overlap, coverage = body_overlap(one, two, best.transform, points)

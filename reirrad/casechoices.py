@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reirrad.assessment import LimitChoice
+from reirrad.band import Uncertainty
 from reirrad.casefile import CaseFile
 from reirrad.casemodel import EVERY_ORGAN
 from reirrad.constraints import load_limits, load_set, set_names
@@ -47,7 +48,15 @@ def limits_of(file: CaseFile) -> tuple[LimitChoice, list[Notice]]:
                     f"{alpha_beta:g} Gy here; the limit is evaluated at its own {limit.alpha_beta_gy:g} Gy.",
                 )
             )
-    return LimitChoice(tuple(limits.values()), frozenset(own), tuple(names)), notices
+    return LimitChoice(tuple(limits.values()), frozenset(own), tuple(names), _uncertainty(file)), notices
+
+
+def _uncertainty(file: CaseFile) -> Uncertainty | None:
+    """What may be wrong, as stated."""
+    entry = file.uncertainty
+    if entry is None:
+        return None
+    return Uncertainty(entry.shift_mm, entry.rotation_deg, entry.alpha_beta is not None, entry.recovery is not None, entry.fractions)
 
 
 def _set(file: CaseFile, name: str, place: tuple[str | int, ...]) -> tuple[Limit, ...]:

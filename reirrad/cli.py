@@ -16,6 +16,7 @@ import typer
 from reirrad import __version__
 from reirrad.cordcommand import cord
 from reirrad.library import library
+from reirrad.registercommand import register
 from reirrad.schedule import SYNTAX
 from reirrad.terminal import REFUSED, console, progress, refuse_unwritable, say, write
 
@@ -340,4 +341,5 @@ def recovery() -> None:
 
 
 app.command()(cord)
+app.command()(register)
 app.add_typer(library)

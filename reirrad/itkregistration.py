@@ -57,7 +57,7 @@ class Level:
     part: float
 
 
-LEVELS = (Level(8.0, 4, 0.5), Level(4.0, 2, 0.2), Level(2.0, 1, 0.05))
+LEVELS = (Level(8.0, 4, 0.5), Level(4.0, 2, 0.1), Level(2.0, 1, 0.02))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +113,8 @@ def follow(fixed: BodyImage, moving: BodyImage, start: Rigid, where: NDArray[np.
             if converged:
                 break
     end = _rounded(pose, np.round(points.mean(axis=0), 1))
-    return Followed(end, stages[-1].metric(start), stages[-1].metric(end), converged)
+    metric_end = stages[-1].metric(end)
+    return Followed(end, stages[-1].metric(start), metric_end, converged and math.isfinite(metric_end))
 
 
 def metrics(
@@ -154,7 +155,13 @@ class _Stage:
     def search(self, pose: Rigid) -> Rigid:
         """The best pose near another."""
         method, found = self._method(pose)
-        method.Execute(*self.images)
+        # a line of the search may leave the moving CT; the warning would go past Python to the screen
+        shown = self.sitk.ProcessObject.GetGlobalWarningDisplay()
+        self.sitk.ProcessObject.SetGlobalWarningDisplay(False)
+        try:
+            method.Execute(*self.images)
+        finally:
+            self.sitk.ProcessObject.SetGlobalWarningDisplay(shown)
         # the search may have moved the centre: it is read back, not assumed
         turn, centre = np.reshape(found.GetMatrix(), (3, 3)), np.array(found.GetCenter())
         moved = np.eye(4)
@@ -222,6 +229,6 @@ def _sitk() -> ModuleType:
         import SimpleITK
     except ImportError as error:
         raise RegistrationError(
-            "Automatic registration needs SimpleITK; install reirrad[reg] (pip install 'reirrad[reg]'), or give a registration of the planning system (method: file)."
+            "Automatic registration needs SimpleITK; install reirrad[reg], or give a registration of the planning system (method: file)."
         ) from error
     return SimpleITK  # type: ignore[no-any-return, unused-ignore]

@@ -18,6 +18,7 @@ from reirrad.organresult import OrganResult
 from reirrad.riskscore import RiskScore
 from reirrad.statistics import Statistics
 from reirrad.structurematch import StructureMatch
+from reirrad.uncertaintydocument import uncertainty_dict
 
 __all__ = ["SCHEMA_VERSION", "as_json", "exit_status", "result_schema", "to_dict"]
 
@@ -46,6 +47,7 @@ def to_dict(assessment: Assessment) -> dict[str, Any]:
         "evaluations": [_evaluation(f, case) for f in assessment.findings],
         "risk_scores": [_risk_score(s) for s in assessment.risk_scores],
         "disagreements": [_disagreement(d) for d in assessment.disagreements],
+        "uncertainty": None if assessment.uncertainty is None else uncertainty_dict(assessment.uncertainty, case),
     }
 
 

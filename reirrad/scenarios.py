@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from reirrad.accumulation import OrganDose
 from reirrad.course import Case
 from reirrad.dvh import Dvh
 from reirrad.limit import Limit
 from reirrad.organsum import OrganSum, metric_value
+from reirrad.owndose import CurveDose, own_curve
 from reirrad.paper import PaperDose
 from reirrad.recovery import NOT_RECOVERING, RecoveryModel
 
@@ -79,21 +82,27 @@ def recovery_ranges(case: Case, organ_key: str, kept: Mapping[int, float]) -> di
 
 def with_fractions(total: OrganSum, course: int, stated: int, delivered: int, scales_dose: bool) -> OrganSum:
     """An organ of which a course had `delivered` fractions, not the `stated` ones, and their dose too where that is to be scaled."""
-    dose, part = total.dose, delivered / stated
+    part = delivered / stated
     by = part if scales_dose else 1.0
-    here = dose.course == course
+    papers = dict(total.papers)
+    if (paper := papers.get(course)) is not None:
+        papers[course] = _scaled_paper(paper, delivered, part, by)
+    return replace(total, dose=_scaled(total.dose, total.dose.course == course, part, by), papers=papers)
+
+
+def _scaled(dose: OrganDose, here: NDArray[np.bool_], part: float, by: float) -> OrganDose:
+    """Fractions of some deliveries multiplied by `part`, doses by `by`."""
     at_points, at_edge = dose.dose_gy.copy(), dose.edge_gy.copy()
     at_points[here] *= np.float32(by)
     at_edge[here] *= np.float32(by)
     repair = np.ones(dose.course.size) if dose.repair is None else dose.repair.copy()
     repair[here] /= part  # n / repair sessions count
-    papers = dict(total.papers)
-    if (paper := papers.get(course)) is not None:
-        papers[course] = _scaled(paper, delivered, by)
-    return replace(total, dose=replace(dose, dose_gy=at_points, edge_gy=at_edge, repair=repair), papers=papers)
+    return replace(dose, dose_gy=at_points, edge_gy=at_edge, repair=repair)
 
 
-def _scaled(paper: PaperDose, fractions: int, by: float) -> PaperDose:
+def _scaled_paper(paper: PaperDose, fractions: int, part: float, by: float) -> PaperDose:
+    if isinstance(paper, CurveDose):
+        return own_curve(_scaled(paper.own, np.ones(paper.own.course.size, bool), part, by))
     floor = None if paper.floor_doses_gy is None else paper.floor_doses_gy * by
     mean = None if paper.mean_gy is None else paper.mean_gy * by
     return replace(paper, fractions=fractions, doses_gy=paper.doses_gy * by, floor_doses_gy=floor, mean_gy=mean)

@@ -12,16 +12,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from reirrad.accumulation import OrganDose, course_dose
 from reirrad.course import Case, Course
-from reirrad.dose import Float32
-from reirrad.grid import Float64
+from reirrad.dose import DoseGrid, Float32
+from reirrad.grid import Float64, Grid
 from reirrad.registration import Rigid
 
 __all__ = ["MovedDose", "Shift", "moved_courses", "shifts", "with_rows"]
 
-FLAT_GY = 0.05  # a course whose dose varies by less within reach of an organ is not read again
+FLAT_GY = 0.05  # a course is not read again at points within reach of which its dose varies by less
 CUBIC_GAIN = 2.0  # a cubic in three directions leaves the middle of its voxels by less than this times what they do (1.25^3 = 1.95)
 DIRECTIONS = (("right", "left"), ("front", "back"), ("feet", "head"))
 
@@ -85,8 +86,12 @@ def shifts(radii_mm: Sequence[float], rotation_deg: float = 0.0) -> tuple[Shift,
 
 
 def moved_courses(case: Case) -> tuple[int, ...]:
-    """Courses that are shifted: all with dose files but the reference, and but proposed courses planned on the images of a proposed reference."""
-    return tuple(k for k, course in enumerate(case.courses) if not course.is_on_paper and not _lies_with_reference(case, k))
+    """Courses that are shifted: all with dose at the points but the reference, and but proposed courses planned on the images of a proposed reference.
+
+    A course that is not registered is read on its own structure, where no registration can be wrong.
+    """
+    at_points = (k for k, course in enumerate(case.courses) if not course.is_on_paper and k not in case.unregistered)
+    return tuple(k for k in at_points if not _lies_with_reference(case, k))
 
 
 def with_rows(dose: OrganDose, rows: dict[int, Float32]) -> OrganDose:
@@ -114,6 +119,8 @@ class MovedDose:
     ----------
     courses : tuple of int
         Courses that are read: those of `moved_courses` whose dose varies within reach.
+    varying : dict
+        For each of them the points, by number, where it does; at others the dose stays.
     held_cc : float
         Largest volume of which a shift left the dose grid (or the known part of the registration); there the dose was taken as without it.
     """
@@ -122,6 +129,7 @@ class MovedDose:
     dose: OrganDose
     among: tuple[Shift, ...]
     courses: tuple[int, ...] = field(init=False)
+    varying: dict[int, NDArray[np.intp]] = field(init=False)
     held_cc: float = field(init=False, default=0.0)
     points_mm: Float64 = field(init=False)
     centre_mm: Float64 = field(init=False)
@@ -133,7 +141,9 @@ class MovedDose:
         self.centre_mm = np.average(self.dose.points_mm, axis=0, weights=self.dose.volumes_cc)
         radius = float(np.sqrt(((self.points_mm - self.centre_mm) ** 2).sum(axis=1).max()))
         reach = max((s.reach_mm(radius) for s in self.among), default=0.0)
-        self.courses = tuple(k for k in moved_courses(self.case) if not self._is_flat(k, reach))
+        varying = {k: self._varying(k, reach) for k in moved_courses(self.case)}
+        self.varying = {k: here for k, here in varying.items() if here.size}
+        self.courses = tuple(self.varying)
 
     def nominal(self) -> dict[int, Float32]:
         """Dose (K, P + E) of the deliveries of each course, not shifted."""
@@ -147,13 +157,17 @@ class MovedDose:
             at = shift.origin_of(self.points_mm, self.centre_mm)
             rows = {}
             for k in self.courses:
-                read = course_dose(self.case.courses[k], at, self.case.transforms[k], self.case.interpolation)
-                left = np.isnan(read) & ~np.isnan(unmoved[k])
+                here = self.varying[k]
+                before = unmoved[k][:, here]
+                read = course_dose(self.case.courses[k], at[here], self.case.transforms[k], self.case.interpolation)
+                left = np.isnan(read) & ~np.isnan(before)
                 if left.any():
-                    read = np.where(left, unmoved[k], read)
-                    self.held_cc = max(self.held_cc, float(self.dose.volumes_cc[left[:, :n].any(axis=0)].sum()))
-                read[np.isnan(unmoved[k])] = np.nan  # what is not known does not become known by moving
-                rows[k] = read
+                    read = np.where(left, before, read)
+                    which = here[left.any(axis=0)]
+                    self.held_cc = max(self.held_cc, float(self.dose.volumes_cc[which[which < n]].sum()))
+                read[np.isnan(before)] = np.nan  # what is not known does not become known by moving
+                rows[k] = unmoved[k].copy()
+                rows[k][:, here] = read
             yield shift, rows
 
     def groups(self) -> list[tuple[int, ...]]:
@@ -166,13 +180,13 @@ class MovedDose:
     def _deliveries(self) -> dict[int, NDArray[np.intp]]:
         return {k: np.flatnonzero(self.dose.course == k) for k in self.courses}
 
-    def _is_flat(self, course: int, reach_mm: float) -> bool:
-        """Whether the dose of a course varies by less than FLAT_GY over all places a point of the organ may come from."""
+    def _varying(self, course: int, reach_mm: float) -> NDArray[np.intp]:
+        """Points, by number, at which the dose of a course varies by FLAT_GY or more within reach, or is not known everywhere."""
         transform = self.case.transforms[course]
         if not _keeps_distances(transform):
-            return False
+            return np.arange(len(self.points_mm))
         at = self.points_mm if transform is None else transform(self.points_mm)
-        return _variation_gy(self.case.courses[course], at, reach_mm) * CUBIC_GAIN < FLAT_GY
+        return np.flatnonzero(~(_variation_gy(self.case.courses[course], at, reach_mm) * CUBIC_GAIN < FLAT_GY))
 
 
 def _keeps_distances(transform: object) -> bool:
@@ -185,20 +199,24 @@ def _lies_with_reference(case: Case, course: int) -> bool:
     return course == case.reference or (both_proposed and case.transforms[course] is None)
 
 
-def _variation_gy(course: Course, points_mm: Float64, reach_mm: float) -> float:
-    """Largest minus least dose of the voxels of a box around points, in the frame of the course; without end where the box leaves a grid."""
-    total = 0.0
+def _variation_gy(course: Course, points_mm: Float64, reach_mm: float) -> Float64:
+    """Largest minus least dose of the voxels within reach of points (P, 3), in the frame of the course; without end where that leaves a grid."""
+    total = np.zeros(len(points_mm))
     for component in (c for phase in course.phases for c in phase.components):
         grid = component.dose.grid
         local = grid.to_local(points_mm)
-        box = []
-        for axis, centres in enumerate((grid.u_mm, grid.v_mm, grid.w_mm)):
-            low, high = float(local[:, axis].min()) - reach_mm, float(local[:, axis].max()) + reach_mm
-            if not (low >= centres[0] and high <= centres[-1]):
-                return math.inf
-            box.append(slice(max(int(np.searchsorted(centres, low)) - 2, 0), int(np.searchsorted(centres, high)) + 2))  # two more voxels: cubic
-        part = component.dose.dose_gy[box[2], box[1], box[0]]
-        total += component.factor * float(part.max() - part.min())
+        part, sizes, centres = [], [], []
+        for axis, c in enumerate((grid.u_mm, grid.v_mm, grid.w_mm)):
+            total[~((local[:, axis] - reach_mm >= c[0]) & (local[:, axis] + reach_mm <= c[-1]))] = np.inf
+            low, high = np.searchsorted(c, [local[:, axis].min() - reach_mm, local[:, axis].max() + reach_mm])
+            part.append(slice(max(int(low) - 2, 0), max(int(high) + 2, 2)))
+            n = math.ceil(reach_mm / float(np.diff(c).min(initial=math.inf))) + 1  # one more voxel to each side: cubic
+            sizes.append(2 * n + 1)
+            centres.append(c[part[-1]])
+        dose, size = component.dose.dose_gy[tuple(part[::-1])], tuple(sizes[::-1])
+        cut = Grid(grid.rotation, *centres)
+        high_gy = DoseGrid(cut, maximum_filter(dose, size, mode="nearest")).range_at(points_mm)[1]
+        total += component.factor * (high_gy - DoseGrid(cut, minimum_filter(dose, size, mode="nearest")).range_at(points_mm)[0])
     return total
 
 

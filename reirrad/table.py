@@ -14,6 +14,7 @@ from reirrad.errors import printable
 from reirrad.evaluation import Finding
 from reirrad.limit import Limit
 from reirrad.statistics import Statistics
+from reirrad.uncertaintydocument import render_uncertainty
 
 __all__ = ["render"]
 
@@ -48,6 +49,8 @@ def render(assessment: Assessment, console: Console) -> None:
     console.print(_limits(assessment))
     for line in _beside_limits(assessment):
         console.print(line)
+    if assessment.uncertainty is not None:
+        console.print(render_uncertainty(assessment.uncertainty))
     if assessment.notices:
         console.print(_notices(assessment))
     word, style = VERDICTS[assessment.verdict]

@@ -6,7 +6,7 @@ that this organ cannot have received.
 
 References
 ----------
-radar_2025 : ellipsoid search, free and restricted to the organ on the earlier images.
+Mechalakos et al., Pract Radiat Oncol 2025;15:187 (RADAR): ellipsoid search, free and restricted to the organ on the earlier images.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from reirrad.course import Course
 from reirrad.dose import Float32
 from reirrad.errors import GeometryError
 from reirrad.grid import Float64
-from reirrad.organs import match_organ, side
 from reirrad.planes import slabs_of
 from reirrad.points import OrganPoints, organ_points
 from reirrad.radiobiology import eqd2
 from reirrad.structures import Structure
 
-__all__ = ["Region", "VoxelSearch", "earlier_structure", "region_of"]
+__all__ = ["Region", "VoxelSearch", "region_of"]
 
 HALF = 0.5  # a cell is inside where at least this part of it is covered
 SMALL_SESSIONS = 1e-9  # factor of the quadratic term that makes a dose one of sessions so small that EQD2 is proportional to it
@@ -62,11 +61,11 @@ class Region:
         return np.asarray(here & self.inside[slab, row, column])
 
 
-def region_of(structure: Structure, course: Course) -> Region | None:
+def region_of(structure: Structure, course: Course, step_of_set_mm: float | None = None) -> Region | None:
     """Inside of a structure of a course, in the frame of the course; None when its contours enclose nothing that can be used."""
     image = course.image
     try:
-        slabs = slabs_of(structure, None if image is None else image.normal, None if image is None else image.positions_mm, None)
+        slabs = slabs_of(structure, None if image is None else image.normal, None if image is None else image.positions_mm, step_of_set_mm)
         points = organ_points(structure.name, slabs)
     except GeometryError:
         return None
@@ -75,14 +74,6 @@ def region_of(structure: Structure, course: Course) -> Region | None:
     filled = points.column_area_mm2 >= HALF * points.step_mm**2
     inside[points.column_slab[filled], points.column_row[filled], points.column_col[filled]] = True
     return Region(points, inside)
-
-
-def earlier_structure(course: Course, name: str, organ_key: str) -> Structure | None:
-    """The structure of a course that is the same organ: of the same name, else the only one whose name means this organ on this side."""
-    drawn = [s for s in course.structures if s.contours]
-    same = [s for s in drawn if s.name.strip().lower() == name.strip().lower()]
-    same = same or [s for s in drawn if match_organ(s.name) == organ_key and side(s.name) == side(name)]
-    return same[0] if len(same) == 1 else None
 
 
 @dataclass(slots=True, eq=False)

@@ -187,7 +187,7 @@ def test_difference_and_overlap() -> None:
         ({"n_agreeing": 1}, ["_disagrees"]),
         ({"overlap": 0.8}, ["_overlap"]),
         ({"coverage": 0.4}, ["_overlap"]),
-        ({"correlation": 0.7}, ["_poor"]),
+        ({"correlation": 0.9}, ["_poor"]),
         ({"rise": 1.05}, ["_poor"]),
         ({"converged": False}, ["_poor"]),
         ({"inverse_mm": 1.2}, ["_inconsistent"]),

@@ -197,3 +197,28 @@ def test_rows_of_some_courses_are_replaced() -> None:
     assert other.dose_gy.tolist() == [[1, 2], [20, 21], [4, 5]]
     assert other.edge_gy.tolist() == [[3], [22], [6]]
     assert dose.dose_gy[0].tolist() == [30, 31]
+
+
+def test_an_organ_beside_the_dose_stays_unknown() -> None:
+    far = ramp((0.5, 0, 0))
+    far = DoseGrid(Grid(np.eye(3), far.grid.u_mm + 500, far.grid.v_mm, far.grid.w_mm), far.dose_gy, "1.2.3.100")
+    dose = moved(case(course("first", "prior", far, 10), NOW), shifts((2, 2, 2))[:1])
+    ((_, rows),) = dose.each()
+    assert np.isnan(rows[0]).all()
+    assert dose.held_cc == 0
+
+
+def test_only_points_near_a_gradient_are_read_again() -> None:
+    # 10 Gy up to x = 12, rising by 1 Gy/mm beyond. A shift of 1 mm and a cubic reach two voxels of 4 mm beyond the cell of a point: from x = 4 on to 16
+    g = grid()
+    _, _, xx = np.meshgrid(g.w_mm, g.v_mm, g.u_mm, indexing="ij")
+    bent = DoseGrid(g, (10 + np.maximum(xx - 12, 0)).astype(np.float32), "1.2.3.100")
+    dose = moved(case(course("first", "prior", bent, 10), NOW), shifts((1, 1, 1)))
+    x = dose.points_mm[:, 0]
+    varies = np.isin(np.arange(x.size), dose.varying[0])
+    assert varies[x > 4.01].all()
+    assert not varies[x < 3.99].any()
+    for shift, rows in dose.each():
+        came_from = x - shift.offset_mm[0]
+        assert rows[0][0][x < 3] == pytest.approx(10.0, abs=1e-5)
+        assert rows[0][0][came_from > 16.01] == pytest.approx(came_from[came_from > 16.01] - 2, abs=1e-3)

@@ -10,23 +10,22 @@ import pytest
 from case_factory import box_structure, case, course, grid, limit, organ_dose, replaced, two_courses
 from test_shifts import ramp
 
-from reirrad.accumulation import accumulate
 from reirrad.assessment import LimitChoice, assess
+from reirrad.band import Band, Uncertainty, UncertaintyResult
 from reirrad.course import Case, RecoveryChoice
 from reirrad.dose import DoseGrid
 from reirrad.errors import ParameterError
 from reirrad.grid import Grid
 from reirrad.limit import Clause, Limit
 from reirrad.organsum import OrganSum
+from reirrad.owndose import own_curve
 from reirrad.papercourse import Paper
-from reirrad.planes import slabs_of
-from reirrad.points import organ_points
 from reirrad.recovery import custom
 from reirrad.registration import Rigid
 from reirrad.scenarios import alpha_beta_bound, at_alpha_beta, recovery_ranges, with_fractions
 from reirrad.situation import Situation
 from reirrad.structures import Structure
-from reirrad.uncertainty import Band, Uncertainty, UncertaintyResult, bands
+from reirrad.uncertainty import bands
 
 NOW = course("now", "proposed", 20, 5, first_day=dt.date(2022, 1, 1))
 CLAUSES = (Clause("this_course", "<=", 10.0, "Gy"),)
@@ -35,18 +34,10 @@ FIRST = course("first", "prior", 30, 10, last_day=dt.date(2021, 1, 1))
 
 def result(one: Case, settings: Uncertainty, *limits: Limit) -> UncertaintyResult:
     assessment = assess(one, LimitChoice(limits, frozenset(x.id for x in limits), ()))
-    organs = []
-    for organ in assessment.organs:
-        structure = next(s for s, _ in one.organs if s.name == organ.name)
-        if organ.sum is not None and settings.shifts:
-            image = one.courses[one.reference].image
-            points = organ_points(organ.name, slabs_of(structure, None if image is None else image.normal, None, None))
-            organ = replaced(organ, sum=replaced(organ.sum, dose=accumulate(points, one.courses, one.transforms, one.interpolation, keep_points=True)))
-        organs.append(organ)
     priors = frozenset(k for k, c in enumerate(one.courses) if c.kind == "prior")
     names = {k: c.name for k, c in enumerate(one.courses)}
     situations = [Situation(k, one.courses[k].fractions, one.interval_months, names, priors) for k in one.proposed_courses]
-    return bands(one, organs, assessment.findings, settings, situations)
+    return bands(one, assessment.organs, assessment.findings, settings, situations)
 
 
 def band(one: Case, settings: Uncertainty, a_limit: Limit) -> Band:
@@ -220,6 +211,23 @@ def test_fractions_of_a_course_on_paper() -> None:
     found = band(case(letter, NOW), Uncertainty(fractions=1, shift_mm=2), limit("Dmax", 80.0))
     assert (found.low, found.nominal, found.high) == pytest.approx((60.4, 64.0, 67.6))
     assert [m.factor for m in found.moves] == ["fractions"]
+
+
+def test_fractions_of_a_course_read_on_its_own_structure() -> None:
+    own = own_curve(replaced(organ_dose((0, 10, [30]), volumes_cc=[3.0], edge_gy=[[30]])))
+    organ = OrganSum(organ_dose((1, 5, [20]), volumes_cc=[3.0], edge_gy=[[20]]), {0: own}, {0: "first", 1: "now"}, frozenset({0}))
+    scenarios = [(n, scales) for n in (9, 11) for scales in (True, False)]
+    dmax = limit("Dmax").metric
+    found = [with_fractions(organ, 0, 10, n, scales).value(dmax, "Gy", "EQD2", 3.0).high for n, scales in scenarios]
+    assert found == pytest.approx(list(AS_DELIVERED.values()), rel=1e-6)
+
+
+def test_a_course_without_registration_is_not_shifted() -> None:
+    earlier = replaced(FIRST, phases=course("", "prior", ramp((0.5, 0, 0)), 10).phases, structures=(box_structure(),), frame_uid="1.9")
+    found = result(case(earlier, NOW, registration=("none", "same_frame")), Uncertainty(shift_mm=2), limit("Dmax", 100.0))
+    assert [n.code for n in found.notices] == ["shift_moves_nothing"]
+    assert (found.bands[0].nominal, found.bands[0].high) == pytest.approx((84.0, 84.0), abs=2e-3)
+    assert found.bands[0].bound == "upper"
 
 
 def test_slow_sessions_keep_their_quadratic_factor() -> None:

@@ -15,7 +15,7 @@ from reirrad.dvh import Dvh
 from reirrad.grid import Grid
 from reirrad.shifts import shifts, with_rows
 from reirrad.structures import Contour, Structure
-from reirrad.voxelsearch import VoxelSearch, earlier_structure, region_of
+from reirrad.voxelsearch import VoxelSearch, region_of
 
 ALPHA_BETA = 3.0
 CENTRE = (7.5, 25.0, -10.0)
@@ -135,16 +135,6 @@ def test_inside_of_a_structure_on_oblique_planes() -> None:
 def test_contours_that_enclose_nothing_have_no_inside() -> None:
     line = Contour(np.array([[0.0, 0, 0], [10, 0, 0], [5, 0, 0]]))
     assert region_of(Structure("Rectum", 1, (line,)), course("first", "prior", 30, 10)) is None
-
-
-def test_the_earlier_structure_has_the_same_name_or_is_the_only_such_organ_on_that_side() -> None:
-    drawn = [box_structure(n) for n in ("kidney_l", "Kidney_R", "Lt Kidney", "Rectum", "Bladder", "Bladder", "Cord")]
-    first = course("first", "prior", 30, 10, structures=(*drawn, Structure("Spinal Cord", 9, ())))
-    names = {"Kidney_L": "kidney", "Right Kidney": "kidney", "Left kidney": "kidney", "rectum ": "rectum", "Bladder": "bladder", "SpinalCord": "spinal_cord"}
-    found = {name: earlier_structure(first, name, key) for name, key in names.items()}
-    assert {k: v and v.name for k, v in found.items()} == {
-        "Kidney_L": "kidney_l", "Right Kidney": "Kidney_R", "Left kidney": None, "rectum ": "Rectum", "Bladder": None, "SpinalCord": "Cord",
-    }  # fmt: skip
 
 
 def test_ramp_inside_its_own_half() -> None:
