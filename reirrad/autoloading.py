@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from reirrad.autoregistration import AutoRegistration, register
@@ -10,7 +12,7 @@ from reirrad.course import Course
 from reirrad.ctvolume import CtVolume
 from reirrad.dicom.ct import read_ct
 from reirrad.dicom.files import Record, scan
-from reirrad.errors import CaseFileError, printable
+from reirrad.errors import CaseFileError, Notice, printable
 from reirrad.grid import Float64
 from reirrad.yamlfile import did_you_mean
 
@@ -31,8 +33,9 @@ def register_course(file: CaseFile, number: int, course: Course, reference: Cour
         When a CT is missing or cannot be used, or a named structure does not exist.
     """
     place = file.where("registration", number)
-    fixed, moving = (_volume(file, one, place) for one in (reference, course))
-    return register(fixed, moving, _region(file, number, reference), course=course.name)
+    (fixed, said), (moving, more) = (_volume(file, one, place) for one in (reference, course))
+    found = register(fixed, moving, _region(file, number, reference), course=course.name)
+    return replace(found, warnings=(*found.warnings, *said, *more))
 
 
 def planes_of(file: CaseFile, course: Course) -> list[Record]:
@@ -43,12 +46,12 @@ def planes_of(file: CaseFile, course: Course) -> list[Record]:
     return [r for r in records if course.image is not None and r.series_uid == course.image.series_uid]
 
 
-def _volume(file: CaseFile, course: Course, place: str) -> CtVolume:
-    """The planning CT of a course."""
+def _volume(file: CaseFile, course: Course, place: str) -> tuple[CtVolume, list[Notice]]:
+    """The planning CT of a course, and what to say of it."""
     if course.image is None:
         message = f'method auto needs the CT of both courses, and course "{printable(course.name)}" has none. Export it, or state another method.'
         raise CaseFileError(f"{place}: {message}")
-    return read_ct(planes_of(file, course), course.image, course.name)[0]
+    return read_ct(planes_of(file, course), course.image, course.name)
 
 
 def _region(file: CaseFile, number: int, reference: Course) -> Float64 | None:

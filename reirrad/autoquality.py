@@ -27,6 +27,8 @@ MIN_COVERAGE = 0.5
 MIN_CORRELATION = 0.92
 # A move of 5 mm has to make the metric this many times worse.
 MIN_RISE = 1.1
+# Two methods have to agree within this; they weigh a changed outline differently.
+MAX_SECOND_MM = 3.0
 MAX_ROTATION_DEG = 15.0
 
 
@@ -52,6 +54,8 @@ class Quality:
         How many times worse the metric becomes by a move of 5 mm in the direction the images say least about.
     converged : bool
         Whether the best start came to rest.
+    second_mm : float
+        How far the result of SimpleITK lies from it: the largest distance of a point of the body.
     """
 
     overlap: float
@@ -64,6 +68,7 @@ class Quality:
     correlation: float
     rise: float
     converged: bool
+    second_mm: float
 
 
 def difference(one: Rigid, two: Rigid, points_mm: Float64) -> tuple[float, float]:
@@ -125,6 +130,9 @@ def notices_of(quality: Quality, transform: Rigid, course: str | None = None) ->
         poor.append("it did not come to rest")
     if poor:
         said.append(("registration_auto_poor", f"The automatic registration is doubtful: {'; '.join(poor)}."))
+    if q.second_mm > MAX_SECOND_MM:
+        message = f"SimpleITK, asked as a second opinion, puts a point of the body {q.second_mm:.1f} mm elsewhere. One of the two is wrong."
+        said.append(("registration_auto_second", message))
     if q.inverse_mm > AGREE_MM:
         message = f"Registered there and back, a point of the body moves by up to {q.inverse_mm:.1f} mm. The automatic registration is not sure."
         said.append(("registration_auto_inconsistent", message))

@@ -19,7 +19,7 @@ from reirrad.registration import Rigid
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 from auto_registration import KINDS, run
 
-GOOD = Quality(0.99, 1.0, 0.1, 0.1, 13, 13, 0.2, 0.99, 2.0, True)
+GOOD = Quality(0.99, 1.0, 0.1, 0.1, 13, 13, 0.2, 0.99, 2.0, True, 0.3)
 KIND = {kind.name: kind for kind in KINDS}
 
 
@@ -191,6 +191,7 @@ def test_difference_and_overlap() -> None:
         ({"rise": 1.05}, ["_poor"]),
         ({"converged": False}, ["_poor"]),
         ({"inverse_mm": 1.2}, ["_inconsistent"]),
+        ({"second_mm": 3.1}, ["_second"]),
     ],
 )
 def test_each_bad_figure_is_said(figures: dict[str, float], said: list[str]) -> None:
