@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -16,9 +17,12 @@ import pytest
 from case_factory import stored_box, stored_dose
 
 from reirrad import cli
+from reirrad.assessment import assess
 from reirrad.dicom.files import read_record
 from reirrad.dicom.rtdose import read_dose
 from reirrad.dose import DoseGrid
+from reirrad.loading import load_case
+from reirrad.statistics import statistics
 
 Check = Callable[..., tuple[int, Any, str]]
 
@@ -93,11 +97,44 @@ def test_doses_meet_through_the_registration_of_two_writers(tmp_path: Path, refe
     assert [c["registration"]["method"] for c in result["courses"]] == ["file", "same_frame"]
 
 
+OBJECTS = ["reg_rigid/sro.dcm", "reg_pydicomrt/sro_rigid.dcm", "reg_pydicomrt/dsro_grid_then_rigid.dcm", "reg_deformable/dro.dcm"]
+
+
 @pytest.mark.hazard("H12")
-def test_deformable_registration_is_refused(tmp_path: Path, reference_data: Path, check: Check) -> None:
-    status, _, message = check(two_courses(reference_data, tmp_path, registration="reg_deformable/dro.dcm"))
-    assert status == 2
-    assert "reg.dcm is a deformable registration, which is not yet applied." in message
+@pytest.mark.parametrize("reference", ["one", "two"])
+@pytest.mark.parametrize("registration", OBJECTS)
+def test_sums_through_rigid_and_deformable_objects_in_both_directions(tmp_path: Path, reference_data: Path, registration: str, reference: str) -> None:
+    """Dose 1 is 0.5 (x + 100) in its own frame, dose 2 is 0.3 (y + 109) in its own: at every point of an organ the sum follows from where the object puts it."""
+    other = "two" if reference == "one" else "one"
+    folder = two_courses(reference_data, tmp_path, f"reference: {reference}\nregistration: [{{course: {other}, method: file, file: reg.dcm}}]\n")
+    shutil.copy(reference_data / RIGID / registration, folder / "reg.dcm")
+    case_file(
+        folder,
+        TWO,
+        f"structures: {{Sphere30: rectum, Donut: bladder}}\nreference: {reference}\nregistration: [{{course: {other}, method: file, file: reg.dcm}}]",
+    )
+    found = assess(*load_case(folder))
+    transforms = dict(zip(("one", "two"), found.case.transforms, strict=True))
+    assert {o.name for o in found.organs} == {"Sphere30", "Donut"}
+    for organ in found.organs:
+        assert organ.sum is not None
+        dose = organ.sum.dose
+        assert dose.points_mm is not None
+
+        def truth(points: np.ndarray) -> np.ndarray:
+            x1 = (points if transforms["one"] is None else transforms["one"](points))[:, 0]
+            y2 = (points if transforms["two"] is None else transforms["two"](points))[:, 1]
+            return np.array([0.5 * (x1 + 100), 0.3 * (y2 + 109)], np.float32)
+
+        exact = dataclasses.replace(dose, dose_gy=truth(dose.points_mm.astype(float)), edge_gy=truth(dose.edge_points_mm.astype(float)))  # type: ignore[union-attr]
+        if organ.coverage < 1:
+            continue  # outside the deformable field nothing is known
+        for name, value in statistics(exact.eqd2(3.0)).values.items():
+            assert organ.cumulative.values[name] == pytest.approx(value, abs=0.05), name
+        for k in (0, 1):
+            for name, value in statistics(exact.physical(k)).values.items():
+                assert organ.physical[k].values[name] == pytest.approx(value, abs=0.05), name
+    assert any(o.coverage == 1 for o in found.organs)
 
 
 @pytest.mark.hazard("H04")
