@@ -104,7 +104,7 @@ OBJECTS = ["reg_rigid/sro.dcm", "reg_pydicomrt/sro_rigid.dcm", "reg_pydicomrt/ds
 @pytest.mark.parametrize("reference", ["one", "two"])
 @pytest.mark.parametrize("registration", OBJECTS)
 def test_sums_through_rigid_and_deformable_objects_in_both_directions(tmp_path: Path, reference_data: Path, registration: str, reference: str) -> None:
-    """Dose 1 is 0.5 (x + 100) in its own frame, dose 2 is 0.3 (y + 109) in its own: at every point of an organ the sum follows from where the object puts it."""
+    """Dose 1 is 0.5 (x + 100) and dose 2 0.3 (y + 109), each in its own frame: at every point the sum follows from where the object puts it."""
     other = "two" if reference == "one" else "one"
     folder = two_courses(reference_data, tmp_path, f"reference: {reference}\nregistration: [{{course: {other}, method: file, file: reg.dcm}}]\n")
     shutil.copy(reference_data / RIGID / registration, folder / "reg.dcm")
