@@ -97,27 +97,37 @@ def notices_of(quality: Quality, transform: Rigid, course: str | None = None) ->
     """What a person has to be told, always at least one thing."""
     q = quality
     said = [
-        (
+        Notice(
             "registration_auto",
             "The CT were registered by the computer. Look at both laid over each other, at bone and every organ that counts, before any sum of doses is used.",
+            course,
         )
     ]
     if q.agreement_mm > AGREE_MM or q.agreement_deg > AGREE_DEG or q.n_agreeing < MIN_AGREEING:
-        said.append(
-            (
-                "registration_auto_disagrees",
-                f"{q.n_agreeing} of {q.n_starts} starts of the automatic registration led to its result; others as good lie up to {q.agreement_mm:.1f} mm "
-                f"and {q.agreement_deg:.1f} degrees away. It may be wrong.",
-            )
+        message = (
+            f"{q.n_agreeing} of {q.n_starts} starts of the automatic registration led to its result; others as good lie up to {q.agreement_mm:.1f} mm "
+            f"and {q.agreement_deg:.1f} degrees away. It may be wrong."
         )
+        said.append(Notice("registration_auto_disagrees", message, course))
     if q.overlap < MIN_OVERLAP or q.coverage < MIN_COVERAGE:
-        said.append(
-            (
-                "registration_auto_overlap",
-                f"After the automatic registration the bodies overlap by {100 * q.overlap:.0f} %, and {100 * q.coverage:.0f} % of the body looked at lies "
-                "inside the other CT. They show different parts or shapes of the body.",
-            )
+        message = (
+            f"After the automatic registration the bodies overlap by {100 * q.overlap:.0f} %, and {100 * q.coverage:.0f} % of the body looked at lies "
+            "inside the other CT. They show different parts or shapes of the body."
         )
+        said.append(Notice("registration_auto_overlap", message, course))
+    if poor := _poor(q, transform):
+        said.append(Notice("registration_auto_poor", f"The automatic registration is doubtful: {'; '.join(poor)}.", course))
+    if q.second_mm > MAX_SECOND_MM:
+        message = f"SimpleITK, asked as a second opinion, puts a point of the body {q.second_mm:.1f} mm elsewhere. One of the two is wrong."
+        said.append(Notice("registration_auto_second", message, course))
+    if q.inverse_mm > AGREE_MM:
+        message = f"Registered there and back, a point of the body moves by up to {q.inverse_mm:.1f} mm. The automatic registration is not sure."
+        said.append(Notice("registration_auto_inconsistent", message, course))
+    return tuple(said)
+
+
+def _poor(q: Quality, transform: Rigid) -> list[str]:
+    """What is bad about the fit itself."""
     rotation_deg = float(np.degrees(Rotation.from_matrix(transform.matrix[:3, :3]).magnitude()))
     poor = []
     if q.correlation < MIN_CORRELATION:
@@ -128,12 +138,4 @@ def notices_of(quality: Quality, transform: Rigid, course: str | None = None) ->
         poor.append(f"it turns the patient by {rotation_deg:.0f} degrees")
     if not q.converged:
         poor.append("it did not come to rest")
-    if poor:
-        said.append(("registration_auto_poor", f"The automatic registration is doubtful: {'; '.join(poor)}."))
-    if q.second_mm > MAX_SECOND_MM:
-        message = f"SimpleITK, asked as a second opinion, puts a point of the body {q.second_mm:.1f} mm elsewhere. One of the two is wrong."
-        said.append(("registration_auto_second", message))
-    if q.inverse_mm > AGREE_MM:
-        message = f"Registered there and back, a point of the body moves by up to {q.inverse_mm:.1f} mm. The automatic registration is not sure."
-        said.append(("registration_auto_inconsistent", message))
-    return tuple(Notice(code, message, course=course) for code, message in said)
+    return poor
