@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from reirrad.calculation import Calculation, CourseEffect, LimitLeft, Remaining, Sensitivity
-from reirrad.calculatornotices import assumed_recovery, fraction_sizes, unrepaired_nights
+from reirrad.calculatornotices import assumed_half_time, assumed_recovery, fraction_sizes, unrepaired_nights
 from reirrad.effect import Effect, Growth, acute_bed, effect_of, less_growth, schedule_bed, summed
 from reirrad.errors import ParameterError
+from reirrad.halftimes import convention
 from reirrad.parameters import positive
 from reirrad.radiobiology import dose_per_fraction_for_eqd2
 from reirrad.schedule import Schedule
@@ -42,7 +43,7 @@ def calculate(
     alpha_beta_gy : float
         Gy, one for all.
     half_time_h : float, optional
-        Half time of repair, h; needed when a schedule has several fractions a day, or a low, pulsed, decaying or slow dose rate.
+        Half time of repair, h; needed for a low, pulsed, decaying or slow dose rate. For several fractions a day a convention by default, and a notice.
     limit_eqd2_gy : float, optional
         Cumulative limit of an organ.
     fractions : sequence of int
@@ -68,6 +69,9 @@ def calculate(
     if half_time_h is not None:
         positive("half time", half_time_h)
     _refuse_what_does_not_go_together(schedules, growth, limit_eqd2_gy)
+    assumed = half_time_h is None and any(s.interval_h is not None for s in schedules) and all(s.delivery is None for s in schedules)
+    if assumed:
+        half_time_h = convention().hours
     courses = tuple(_course(s, alpha_beta_gy, half_time_h, growth) for s in schedules)
     total = summed([c.effect for c in courses])
     after_recovery = summed([c.after_recovery or c.effect for c in courses]) if any(c.after_recovery for c in courses) else None
@@ -91,6 +95,7 @@ def calculate(
             *fraction_sizes(courses, remaining, bool(sensitivities)),
             *unrepaired_nights(courses, alpha_beta_gy, half_time_h),
             *assumed_recovery(courses),
+            *(assumed_half_time(half_time_h) if assumed else ()),
         ),
     )
 

@@ -12,7 +12,7 @@ from reirrad.radiobiology import eqd2_from_bed
 from reirrad.repair import Repair, bed_of_pulses
 from reirrad.schedule import Part, Schedule
 
-__all__ = ["assumed_recovery", "fraction_sizes", "unrepaired_nights"]
+__all__ = ["assumed_half_time", "assumed_recovery", "fraction_sizes", "unrepaired_nights"]
 
 LQ_SUPPORTED_GY, LQ_REASONABLE_GY = 10.0, 18.0  # brenner_2008
 USUAL_GY: Final = (0.2, 30.0)
@@ -73,3 +73,12 @@ def unrepaired_nights(courses: Sequence[CourseEffect], alpha_beta_gy: float, hal
         )
         notices.append(Notice("repair_overnight", text, c.schedule.text))
     return notices
+
+
+def assumed_half_time(hours: float | None) -> list[Notice]:
+    """The half time that stands for want of a stated one."""
+    text = (
+        f"No half time of repair is given: {hours:g} h are assumed, that of subcutaneous fibrosis. Most pelvic tissues are quoted with less, which would give "
+        "a lower EQD2, nerves with more. State it with --half-time, from a source for this endpoint."
+    )
+    return [Notice("half_time_convention", text)]

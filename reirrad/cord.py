@@ -16,6 +16,7 @@ from reirrad.calculation import Calculation
 from reirrad.calculator import calculate
 from reirrad.calculatordocument import as_dict as calculation_as_dict
 from reirrad.constraints import Limit, load_set
+from reirrad.effect import schedule_bed
 from reirrad.errors import ParameterError, printable
 from reirrad.nieder import Score, nieder_score
 from reirrad.organs import organ
@@ -130,6 +131,8 @@ def cord_from_paper(
         raise ParameterError(f"Found {len(schedules)} course; needed are two or more courses of the cord in order of time. Give them all, or use eqd2 for one.")
     alpha_beta_gy = nieder.alpha_beta_gy(lumbar=lumbar)
     _refuse_recovered(schedules)
+    for schedule in schedules:
+        schedule_bed(schedule, alpha_beta_gy, half_time_h)  # refuses a half time that is needed and missing: for the cord none is assumed
     courses = calculate(schedules, alpha_beta_gy, half_time_h)
     score = nieder_score([c.effect.bed_gy for c in courses.courses], intervals_months)
     limits = {limit.id: limit for limit in load_set("spine")}

@@ -16,7 +16,7 @@ from reirrad.errors import ParameterError
 from reirrad.organs import organ, organs
 from reirrad.parameters import positive
 
-__all__ = ["LONGEST_H", "HalfTime", "half_time", "half_times"]
+__all__ = ["LONGEST_H", "HalfTime", "convention", "half_time", "half_times"]
 
 # Longer ones, in minutes by mistake, would mean no repair overnight.
 LONGEST_H = 24.0
@@ -44,6 +44,15 @@ class HalfTime:
     status: Literal["SECONDARY", "convention", "stated"]
     note: str = ""
     interval_h: tuple[float, float] | None = None
+
+
+def convention() -> HalfTime:
+    """Half time where neither the organ nor its half time is known.
+
+    >>> convention().hours
+    4.4
+    """
+    return half_times()["rectum"]
 
 
 def half_time(organ_key: str, stated_h: float | None = None) -> HalfTime:

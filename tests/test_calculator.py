@@ -228,9 +228,12 @@ def test_refusals(options, words):
         computed("54/30", **options)
 
 
-def test_several_a_day_need_a_half_time():
-    with pytest.raises(ParameterError, match=r'"45/30 per-day=2 interval=6h" has 2 fractions a day.*--half-time 4 \(hours\)'):
-        computed("45/30 per-day=2 interval=6h")
+def test_several_a_day_take_a_long_half_time_by_convention():
+    found = computed("45/30 per-day=2 interval=6h")
+    assert found.half_time_h == 4.4
+    assert [n.code for n in found.notices if "half" in n.code] == ["half_time_convention"]
+    with pytest.raises(ParameterError, match="needed is the half time"):
+        computed("45/30 per-day=2 interval=6h", "40 rate=0.5Gy/h")
 
 
 def test_document():

@@ -158,7 +158,7 @@ def test_help_lists_every_form(run):
         (["54/30", "--alpha-beta", "3", "--fractions", "5"], "Refused: --fractions without a limit"),
         (["54/30", "--alpha-beta", "3", "--limit", "90", "--fractions", "0"], 'Refused: "0" are no numbers of fractions'),
         (["54/30", "--alpha-beta", "3", "--json", "/nowhere/r.json"], "Refused: the result cannot be written"),
-        (["54/30 per-day=2 interval=6h", "--alpha-beta", "3"], "half time of repair"),
+        (["40 rate=0.5Gy/h", "--alpha-beta", "3"], "half time of repair"),
         (["54/30"], "Missing option '--alpha-beta'"),
         (["-54/30", "--alpha-beta", "3"], "No such option"),
     ],
@@ -178,3 +178,14 @@ def test_no_heavy_library_is_loaded(words):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.hazard("H25")
+def test_half_time_that_nobody_stated_is_a_long_one_and_is_said(run):
+    """45 in 30 twice a day at alpha/beta 3: 45 (1.5 (1 + 2^(-6 / 4.4)) + 3) / 5."""
+    status, out, err = run("45/30 per-day=2 interval=6h", "--alpha-beta", "3", "--json", "-")
+    document = json.loads(out)
+    assert status == 0
+    assert document["sum"]["eqd2_gy"] == pytest.approx(45 * (1.5 * (1 + 2 ** (-6 / 4.4)) + 3) / 5)
+    assert document["half_time_h"] == 4.4
+    assert "Warning (half_time_convention): No half time of repair is given: 4.4 h are assumed" in err
