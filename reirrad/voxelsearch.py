@@ -6,7 +6,7 @@ that this organ cannot have received.
 
 References
 ----------
-Mechalakos et al., Pract Radiat Oncol 2025;15:187 (RADAR): ellipsoid search, free and restricted to the organ on the earlier images.
+RADAR25 : ellipsoid search, free and restricted to the organ on the earlier images.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ def test_progress_is_told_to_a_person_only(tmp_path: Path, run: Run, monkeypatch
     told: list[str] = []
     monkeypatch.setattr("rich.status.Status.update", lambda _, text: told.append(text.plain))
     assert run("check", folder, "-q")[0] == 0
-    assert told == ["reading course first", "reading course second", "Rectum"]
+    assert told == [*(f"{what} course {name}" for what in ("reading", "registration of") for name in ("first", "second")), "Rectum"]
 
 
 # ------------------------------------------------------------------------------------------------------- the door
@@ -195,7 +195,7 @@ def test_help_and_version_load_no_heavy_library() -> None:
 
 @pytest.mark.hazard("H37")
 def test_fault_of_the_program_shows_no_traceback_and_no_values(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fault(*_: Any) -> None:
+    def fault(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("CANARY Doe^Jane 19500101")
 
     monkeypatch.setattr("reirrad.organresult.accumulate", fault)
