@@ -26,6 +26,7 @@ from reirrad.uncertainty import bands
 __all__ = ["Assessment", "LimitChoice", "Verdict", "assess"]
 
 Verdict = Literal["within", "caution", "exceeded", "not_evaluable"]
+ALARM: Final = "cumulative_above_own_maxima"
 MAX_THREADS: Final = 4  # more gain nothing: half of the time is spent in short array operations
 
 
@@ -170,6 +171,10 @@ def _finding(limit: Limit, result: OrganResult, situation: Situation) -> Finding
     if result.sum is None:
         return not_evaluable(limit, result.name, "the structure has no closed contours")
     finding = evaluate(limit, result.name, result.sum, situation, result.kept)
+    if finding is not None and finding.status == "pass" and limit.scope == "cumulative" and ALARM in {n.code for n in result.notices}:
+        finding = replace(
+            finding, status="caution", reason="the registration or a contour does not fit this organ: the sum is larger than its courses can make it"
+        )
     if finding is None or not result.is_incomplete:
         return finding
     missing = "open lines on planes of their own were left out: a part of the structure may be missing"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from reirrad.course import Case, Course
-from reirrad.errors import Notice
+from reirrad.errors import Notice, printable
+from reirrad.organs import match_organ, side
 from reirrad.owndose import OwnDose, maximum_notices, own_maximum_gy, own_organ_dose
 from reirrad.planes import Slabs, slabs_of, usual_step_mm
 from reirrad.points import organ_points
@@ -58,6 +59,7 @@ def other_organs(case: Case, structure: Structure, slabs: Slabs, factor: Callabl
     reference = case.courses[case.reference]
     stated = {s.name: key for s, key in case.organs}
     found = {}
+    notices: list[Notice] = []
     for k, course in enumerate(case.courses):
         if course.is_on_paper or case.registration[k] == "same_frame" or k == case.reference:
             continue
@@ -65,6 +67,8 @@ def other_organs(case: Case, structure: Structure, slabs: Slabs, factor: Callabl
         if there is None:
             continue
         step = step_of_set_mm(course)
+        if k in case.unregistered:
+            notices += _rivals(there, course, stated)
         own = own_organ_dose(course, there, case.interpolation, step, partial(factor, course))
         if k in case.unregistered:
             volumes = organ_points(structure.name, slabs).volume_cc, float(own.dose.volumes_cc.sum())
@@ -73,8 +77,26 @@ def other_organs(case: Case, structure: Structure, slabs: Slabs, factor: Callabl
             image = course.image
             other_slabs = slabs_of(there, None if image is None else image.normal, None if image is None else image.positions_mm, step)
             compared = match(structure, there, case.transforms[k], slabs, other_slabs)
-        found[k] = OtherOrgan(there, own, compared)
+        found[k] = OtherOrgan(there, replace(own, notices=(*own.notices, *notices)), compared)
+        notices = []
     return found
+
+
+def _rivals(chosen: Structure, course: Course, stated: Mapping[str, str]) -> list[Notice]:
+    """Say that a course has further structures of the same organ and side, which are not read."""
+
+    def organ_and_side(s: Structure) -> tuple[str | None, str | None]:
+        return stated.get(s.name) or match_organ(s.name), side(s.name)
+
+    wanted = organ_and_side(chosen)
+    others = [printable(s.name, 40) for s in course.structures if s is not chosen and s.contours and s.kind == "other" and organ_and_side(s) == wanted]
+    if wanted[0] is None or not others:
+        return []
+    message = (
+        f'Course "{printable(course.name)}" is read on its structure "{printable(chosen.name)}"; it has others of the same organ, which are not read: '
+        f"{', '.join(others)}. Check that the one that is read is the whole organ."
+    )
+    return [Notice("structure_same_organ", message, course.name, chosen.name)]
 
 
 def registration_notices(case: Case, others: Mapping[int, OtherOrgan]) -> list[Notice]:
@@ -97,7 +119,7 @@ def alarm(
     Parameters
     ----------
     cumulative_max_gy : float or None
-        EQD2 of all courses, without recovery.
+        EQD2 of all courses with dose at the points, without recovery.
     here_gy : float or None
         The maximum of the courses in the reference frame, on this structure.
     """

@@ -115,7 +115,7 @@ def compute(case: Case, structure: Structure, key: str, step_of_set_mm: float | 
     }
     others = other_organs(case, structure, slabs, lambda course, n: _factor(course, n, repair))
     papers |= {k: own_curve(others[k].own.dose) if k in others else None for k in case.unregistered}
-    total = OrganSum(dose, papers, names, frozenset(case.unregistered))
+    total = OrganSum(dose, papers, names, {k: others[k].own.dose if k in others else None for k in case.unregistered})
     recovery = _recovered(case, key)
     kept = {k: 1 - r.part for k, r in recovery.items()}
     notices = [Notice(n.code, n.message, reference.name, name) for n in points.notices]
@@ -133,7 +133,8 @@ def compute(case: Case, structure: Structure, key: str, step_of_set_mm: float | 
     cumulative = statistics_of_sum(total, alpha_beta)
     here = [k for k in numbers if case.registration[k] == "same_frame"]
     maximum_here = OrganSum(dose, {}, names).value(Metric("max"), "Gy", "EQD2", alpha_beta, None, {k: 0.0 for k in numbers if k not in here}).high
-    notices += alarm(case, others, structure, alpha_beta, cumulative.values["max_gy"], maximum_here)
+    maximum_at_points = OrganSum(dose, {}, names).value(Metric("max"), "Gy", "EQD2", alpha_beta).high
+    notices += alarm(case, others, structure, alpha_beta, maximum_at_points, maximum_here)
     return OrganResult(
         name=name,
         organ=key,
@@ -231,9 +232,8 @@ def _coverage_notices(case: Case, name: str, dose: OrganDose) -> list[Notice]:
         if physical.coverage < 1:
             missing = 1 - physical.coverage
             part = f"{brief(100 * missing)} % ({brief(missing * physical.volume_cc)} cc)"
-            message = (
-                f'{part} of structure "{printable(name)}" lies outside the dose grid of course "{printable(course.name)}"; dose there is unknown, not zero.'
-            )
+            where = "the dose grid" if case.transforms[k] is None else "the dose grid, or the registration,"
+            message = f'{part} of structure "{printable(name)}" lies outside {where} of course "{printable(course.name)}"; dose there is unknown, not zero.'
             out.append(Notice("dose_grid_truncates_structure", message, course.name, name))
     return out
 

@@ -99,14 +99,14 @@ class OrganSum:
         Course number to what paper says of it; None where not even a prescription is known.
     names : mapping
         Course number to its name, for reasons.
-    own : frozenset
-        Courses of `papers` that were read on their own structures.
+    own : mapping
+        Courses of `papers` that are read on their own structures, to their dose there (as course 0); None where they have no such structure.
     """
 
     dose: OrganDose
     papers: Mapping[int, PaperDose | None] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
-    own: frozenset[int] = frozenset()
+    own: Mapping[int, OrganDose | None] = field(default_factory=dict)
 
     def value(
         self,
@@ -137,11 +137,18 @@ class OrganSum:
             When the organ has no such value, whatever the dose.
         """
         papers = {k: p for k, p in self.papers.items() if course in (None, k) and (kept or {}).get(k, 1.0) > 0}
+        if course is not None and (own := self.own.get(course)) is not None:
+            return OrganSum(own)._at_points(metric, unit, quantity, alpha_beta_gy, 0, None if kept is None else {0: kept.get(course, 1.0)})
         if not papers:
             return self._at_points(metric, unit, quantity, alpha_beta_gy, course, kept)
         low = self._least(metric, unit, quantity, alpha_beta_gy, course, papers, kept)
         listed = ", ".join(f'"{self.names.get(k, str(k))}"' for k in papers)
         if any(p is None for p in papers.values()):
+            without = ", ".join(f'"{self.names.get(k, str(k))}"' for k, p in papers.items() if p is None and k in self.own)
+            if without:
+                return Bounds(
+                    low, None, f"course {without} has no structure of this organ, by its name or under structures in the case file, on which to read its dose"
+                )
             return Bounds(low, None, f"the dose of course {listed} is not known")
         if metric.kind not in ("max", "dose_at_volume"):
             return Bounds(low, None, f"{self._said(papers)}, without dose at common points; a {_plain(metric)} of the sum needs them")
@@ -224,20 +231,26 @@ class OrganSum:
 
 def joined(parts: Sequence[OrganSum]) -> OrganSum:
     """Several structures, such as both sides of a paired organ, as one organ."""
-    first = parts[0].dose
-    dose = OrganDose(
-        np.concatenate([p.dose.volumes_cc for p in parts]),
-        np.concatenate([p.dose.dose_gy for p in parts], axis=1),
-        np.concatenate([p.dose.edge_gy for p in parts], axis=1),
-        first.fractions,
-        first.course,
-        first.repair,
-    )
     papers: dict[int, PaperDose | None] = {}
     for k in parts[0].papers:
         known = [paper for part in parts if (paper := part.papers[k]) is not None]
         papers[k] = type(known[0]).union(known) if len(known) == len(parts) and len(set(map(type, known))) == 1 else None
-    return OrganSum(dose, papers, parts[0].names, parts[0].own)
+    own: dict[int, OrganDose | None] = {}
+    for k in parts[0].own:
+        read = [dose for part in parts if (dose := part.own[k]) is not None]
+        own[k] = _concatenated(read) if len(read) == len(parts) else None
+    return OrganSum(_concatenated([p.dose for p in parts]), papers, parts[0].names, own)
+
+
+def _concatenated(doses: Sequence[OrganDose]) -> OrganDose:
+    return OrganDose(
+        np.concatenate([d.volumes_cc for d in doses]),
+        np.concatenate([d.dose_gy for d in doses], axis=1),
+        np.concatenate([d.edge_gy for d in doses], axis=1),
+        doses[0].fractions,
+        doses[0].course,
+        doses[0].repair,
+    )
 
 
 def _given(papers: Mapping[int, PaperDose | None]) -> list[PaperDose]:

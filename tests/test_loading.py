@@ -496,3 +496,60 @@ def test_files_of_a_registration_are_looked_for_before_the_work(tmp_path: Path, 
     folder = in_two_frames(tmp_path, f"registration: [{{course: first, method: file, {text}}}]")
     save(registration([(FRAME, [MOVED])], OTHER_FRAME), folder / "reg.dcm")
     assert refusal(folder).startswith("case.yaml:6: registration[0].file")
+
+
+NONE = "registration: [{course: first, method: none}]"
+LETTER = "\n  - {name: letter, kind: prior, completed: 2015-01-01, prescription: {dose_gy: 50, fractions: 25}}"
+
+
+@pytest.mark.hazard("H12")
+def test_courses_on_paper_are_no_reason_for_an_alarm(tmp_path: Path) -> None:
+    """50 in 25 on paper, a registration that fits, and 20 in 5: the sum is above what the two contours show, and rightly so."""
+    folder = in_two_frames(tmp_path, BY_FILE)
+    write_case_file(folder, OWN + BY_FILE, LETTER + COURSES)
+    save(registration([(FRAME, [np.eye(4)])], OTHER_FRAME), folder / "reg.dcm")
+    found = assess(*loaded(folder))
+    assert not [n for n in found.notices if n.code == "cumulative_above_own_maxima"]
+
+
+@pytest.mark.hazard("H12")
+def test_no_limit_is_met_cleanly_by_an_impossible_sum(tmp_path: Path) -> None:
+    shift = np.eye(4)
+    shift[0, 3] = 8
+    folder = in_two_frames(tmp_path, BY_FILE)
+    write_case_file(folder, OWN + BY_FILE, limits=LIMITS.replace("limit_gy: 80", "limit_gy: 500"))
+    save(registration([(FRAME, [shift])], OTHER_FRAME), folder / "reg.dcm")
+    (finding,) = assess(*loaded(folder)).findings
+    reason = "the registration or a contour does not fit this organ: the sum is larger than its courses can make it"
+    assert (finding.status, finding.reason) == ("caution", reason)
+
+
+def test_limits_of_a_course_that_is_not_registered_are_exact_on_its_own_structure(tmp_path: Path) -> None:
+    """The reference is the prior; 20 Gy in 5 of the proposed course are known at every point of its own rectum: mean 20 Gy, all of it above 15 Gy."""
+    text = OWN + "reference: first\nregistration: [{course: second, method: none}]"
+    limits = "".join(
+        f"- {{id: {name}, organ: rectum, metric: {metric}, quantity: physical, scope: course, {limit}, level: mandatory, source: x}}\n"
+        for name, metric, limit in (("mean", "Dmean", "limit_gy: 25"), ("part", "V15Gy", "limit: 9, unit: cc"), ("most", "Dmax", "limit_gy: 25"))
+    )
+    folder = in_two_frames(tmp_path)
+    found = assess(*loaded(write_case_file(folder, text, limits=limits)))
+    values = {f.limit.id: (f.value, f.bound, f.status) for f in found.findings}
+    assert values == {"mean": (pytest.approx(20), "exact", "pass"), "part": (pytest.approx(7.5), "exact", "pass"), "most": (pytest.approx(20), "exact", "pass")}
+
+
+@pytest.mark.hazard("H15")
+def test_organ_that_a_course_without_registration_does_not_have(tmp_path: Path) -> None:
+    folder = in_two_frames(tmp_path, NONE, rois=[("Bladder", stored_box())])
+    write_course(folder / "c2", 2, 20, 5)
+    (finding,) = assess(*loaded(folder)).findings
+    assert finding.status == "not_evaluable"
+    assert "no structure of this organ" in str(finding.reason)
+
+
+@pytest.mark.hazard("H15")
+def test_second_structure_of_the_same_organ_is_said(tmp_path: Path) -> None:
+    folder = in_two_frames(tmp_path, NONE, rois=[("Rectum", stored_box()), ("Rect", stored_box())])
+    write_course(folder / "c2", 2, 20, 5)
+    found = assess(*loaded(folder))
+    (notice,) = [n for n in found.notices if n.code == "structure_same_organ"]
+    assert "which are not read: Rect." in notice.message
