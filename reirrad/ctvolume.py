@@ -157,8 +157,8 @@ def _even_planes(planes: NDArray[np.float32], w_mm: Float64, n: int) -> tuple[ND
 
 def _body(hu: NDArray[np.float32], step_mm: Float64) -> NDArray[np.bool_]:
     """The largest part above the skin threshold, thin things taken off, holes of every plane filled."""
-    above = ndimage.gaussian_filter(hu, SKIN_BLUR_MM / step_mm[::-1], mode="nearest", truncate=3.0) > SKIN_HU
-    solid = np.zeros_like(above)
+    above: NDArray[np.bool_] = np.asarray(ndimage.gaussian_filter(hu, SKIN_BLUR_MM / step_mm[::-1], mode="nearest", truncate=3.0) > SKIN_HU, np.bool_)
+    solid: NDArray[np.bool_] = np.zeros(above.shape, np.bool_)
     disc = _disc(step_mm[0], step_mm[1])
     margin = max(disc.shape)
     for k in range(len(above)):
@@ -167,7 +167,7 @@ def _body(hu: NDArray[np.float32], step_mm: Float64) -> NDArray[np.bool_]:
     labels, n = ndimage.label(solid)
     if n == 0:
         return solid
-    body = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    body: NDArray[np.bool_] = np.asarray(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])), np.bool_)
     for k in range(len(body)):
         body[k] = ndimage.binary_fill_holes(body[k])
     return np.asarray(body)
