@@ -154,7 +154,7 @@ def _judge_bounds(limit: Limit, structure: str, bounds: Bounds) -> Finding:
             return replace(finding, reason=f"at least this: {bounds.reason}", bound="lower")
         if bounds.high is not None:
             finding = _judge(limit, structure, bounds.high)
-            known = "" if bounds.low is None else f"; at least {bounds.low:.2f} {limit.unit}"
+            known = f"; at least {bounds.low:.2f} {limit.unit}" if finding.status == "exceed" and bounds.low is not None else ""
             return replace(finding, reason="; ".join(filter(None, (finding.reason, f"at most this: {bounds.reason}{known}"))), bound="upper")
     return not_evaluable(limit, structure, bounds.reason)
 

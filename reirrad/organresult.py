@@ -248,7 +248,7 @@ def _lq_notices(case: Case, name: str, organ: OrganSum) -> list[Notice]:
         paper = organ.papers.get(k)
         if paper is not None and (largest := paper.largest_per_fraction_gy()) > LQ_GY * ROUNDING and math.isfinite(largest):
             message = (
-                f'Structure "{printable(name)}" receives up to {brief(largest)} Gy per fraction in course "{printable(course.name)}", in an unknown volume: '
+                f'Structure "{printable(name)}" receives up to {largest:.3g} Gy per fraction in course "{printable(course.name)}", in an unknown volume: '
                 "beyond the range in which the linear-quadratic (LQ) model is supported; read its EQD2 with care."
             )
             out.append(Notice("lq_range_strong" if largest > LQ_STRONG_GY * ROUNDING else "lq_range", message, course.name, name))

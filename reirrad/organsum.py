@@ -17,6 +17,7 @@ from reirrad.paper import PaperDose, Quantity, lower_near_max_gy, upper_near_max
 
 __all__ = ["Bounds", "OrganSum", "at_least", "brief", "joined", "metric_value"]
 
+EXACT_GY = 1e-6  # bounds as near as this are the value
 # Metrics that can only rise when dose is added somewhere.
 RISING = ("max", "mean", "dose_at_volume", "volume_at_dose", "geud")
 
@@ -161,6 +162,8 @@ class OrganSum:
             )
         except Undefined as why:
             return Bounds(low, None, str(why))
+        if course is not None and low is not None and high - low <= EXACT_GY:
+            return Bounds(high, high)  # stated itself
         reason = self._said(papers)
         if course is None:
             reason += ", and its near-maxima are added wherever they lie"

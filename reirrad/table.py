@@ -187,7 +187,7 @@ def _quantity(finding: Finding, assessment: Assessment) -> str:
     kind = "physical" if limit.quantity == "physical" else f"{limit.quantity} α/β {limit.alpha_beta_gy:g}"
     several = len(assessment.case.proposed_courses) > 1 and finding.course is not None
     one = printable(assessment.case.courses[finding.course].name, 24) if several and finding.course is not None else "this course"
-    meant = f" of the {printable(limit.structure, 30)}" if limit.structure else ""
+    meant = f" of the {printable(limit.structure.split(';')[0], 40)}" if limit.structure else ""
     return f"{limit.metric}{meant} {kind}, {'all courses' if limit.scope == 'cumulative' else one}"
 
 

@@ -403,10 +403,10 @@ def test_clause_of_the_proposed_course_needs_one() -> None:
 
 @pytest.mark.parametrize(
     ("letter", "limit_gy", "status", "words"),
-    [(20.0, 21.0, "pass", "at most this"), (20.0, 19.0, "exceed", "at least 20"), ({"Dmax": 30.0, "D2cc": 10.0}, 25.0, "exceed", "found 37.5 at most")],
+    [(20.0, 21.0, "pass", "None"), (20.0, 19.0, "exceed", "found 20"), ({"Dmax": 30.0, "D2cc": 10.0}, 25.0, "exceed", "found 37.5 at most")],
 )
 def test_clause_of_a_course_on_paper(letter: Any, limit_gy: float, status: str, words: str) -> None:
-    """Each course by itself; for D0.1cc of the letter its Dmax is an upper and its D2cc a lower bound."""
+    """Each course by itself: its Dmax is stated; for D0.1cc of the letter its Dmax is an upper and its D2cc a lower bound."""
     doses = letter if isinstance(letter, dict) else {"Dmax": letter}
     metric = "D0.1cc" if isinstance(letter, dict) else "Dmax"
     organ = OrganSum(organ_dose((1, 25, [10.0]), volumes_cc=[4.0]), {0: PaperDose.from_organ_doses(doses, 10)}, NAMES)

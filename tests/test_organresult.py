@@ -167,7 +167,7 @@ def test_dvh_of_a_course_on_paper() -> None:
 def test_large_single_fraction_on_paper_is_said() -> None:
     notices = [n for n in result(case(paper(12.5, 1), NOW)).notices if n.code == "lq_range"]
     assert [n.course for n in notices] == ["letter"]
-    assert "up to 12 Gy per fraction" in notices[0].message
+    assert "up to 12.5 Gy per fraction" in notices[0].message
     assert [n.code for n in result(case(paper(20, 1), NOW)).notices] == ["lq_range_strong"]
 
 

@@ -146,3 +146,9 @@ def test_course_of_which_nothing_counts_any_more_is_left_out() -> None:
     assert eqd2(OrganSum(POINTS, {0: None}, NAMES), "Dmax", kept={0: 0.0}) == Bounds(60.0, 60.0)
     part = organ_dose((0, 10, [NAN, NAN, NAN]), (1, 10, [10, 40, 20]), volumes_cc=[1, 1, 2])
     assert eqd2(OrganSum(part), "Dmax", kept={0: 0.0}) == Bounds(60.0, 60.0)
+
+
+def test_what_paper_states_of_one_course_is_exact() -> None:
+    organ = OrganSum(POINTS, {0: PaperDose.from_organ_doses({"Dmax": 45.0, "D2cc": 30.0}, 15)}, NAMES)
+    assert organ.value(parse_metric("Dmax"), "Gy", "physical", None, 0) == Bounds(45.0, 45.0)
+    assert organ.value(parse_metric("D2cc"), "Gy", "physical", None, 0) == Bounds(30.0, 30.0)
