@@ -77,10 +77,17 @@ def test_parts_spread_over_several_items(tmp_path: Path) -> None:
     assert moved(tmp_path, *split) == [-13.0, 27.0, 26.0]
 
 
-def test_without_a_grid_the_vectors_are_zero(tmp_path: Path) -> None:
-    (link,) = links(tmp_path, deformable(deformable_item(before=[matrix_item(shift(6, 2, 3))], after=[matrix_item(TURN)]), deformable_item(source="1.2.3.300")))
+def test_where_only_another_frame_has_a_grid_the_vectors_are_zero(tmp_path: Path) -> None:
+    matrices = deformable_item(before=[matrix_item(shift(6, 2, 3))], after=[matrix_item(TURN)])
+    link, _ = links(tmp_path, deformable(matrices, deformable_item(source="1.2.3.300", grid=grid_item(RISING)), deformable_item(source="1.2.3.301")))
     assert isinstance(link.transform, Rigid)
     np.testing.assert_allclose(link.transform(POINT), [-12.0, 27.0, 26.0])
+
+
+@pytest.mark.hazard("H12")
+def test_matrices_alone_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DicomError, match="matrices alone and no vector grid"):
+        links(tmp_path, deformable(deformable_item(before=[matrix_item(shift(6, 2, 3))])))
 
 
 @pytest.mark.hazard("H12")

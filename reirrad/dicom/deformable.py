@@ -53,7 +53,8 @@ def deformable_links(record: Record) -> tuple[FrameLink, ...]:
     links = []
     with reading(file):
         little_endian = header.syntax != ExplicitVRBigEndian
-        for frame, parts in _parts(header.dataset, file).items():
+        by_frame = _parts(header.dataset, file)
+        for frame, parts in by_frame.items():
             before, after = _only(parts.before, file), _only(parts.after, file)
             if len(parts.grids) > 1:
                 raise DicomError(f"The deformable registration {file} holds several vector grids for one frame of reference. Export one for each.")
@@ -62,6 +63,12 @@ def deformable_links(record: Record) -> tuple[FrameLink, ...]:
             elif parts.before or parts.after:
                 both = composed([before, after])
                 assert isinstance(both, Rigid | Affine)
+                if frame != record.frame_uid and not any(other.grids for other in by_frame.values()):
+                    # Its matrices run against those of a rigid object; a writer that puts a rigid result here most likely mixed them up.
+                    raise DicomError(
+                        f"The deformable registration {file} holds matrices alone and no vector grid, so in which direction they are meant is not certain. "
+                        "Export it as a (rigid) Spatial Registration."
+                    )
                 transform = both
             else:
                 continue
