@@ -62,6 +62,7 @@ def read_case_file(case_path: Path, today: dt.date | None = None) -> CaseFile:
         *_reference_problems(case),
         *_recovery_problems(case),
         *_sensitivity_problems(case),
+        *_tumour_problems(case),
         *_path_problems(case, document, folder),
     ]
     if problems := problems or list(_paper_problems(case)):
@@ -91,7 +92,7 @@ def _source_problems(course: CourseEntry, here: Place) -> Iterator[Problem]:
     """Where the dose of a course comes from: a folder, phases, or paper."""
     phases = course.phases or []
     if course.records is not None:
-        for key in ("dicom", "phases", "prescription", "organ_doses", "dvh", "fractions", "interval_h", "delivery"):
+        for key in ("dicom", "phases", "prescription", "prescription_gy", "organ_doses", "dvh", "fractions", "interval_h", "delivery"):
             if getattr(course, key) is not None:
                 yield Problem((*here, key), f"records: none says that nothing is known of the dose of this course; take away either it or {key}")
     elif course.prescription is None:
@@ -103,6 +104,8 @@ def _source_problems(course: CourseEntry, here: Place) -> Iterator[Problem]:
     else:
         if course.dicom is not None or phases:
             yield Problem((*here, "prescription"), "a prescription replaces dose files; keep either the prescription or the folder")
+        if course.prescription_gy is not None:
+            yield Problem((*here, "prescription_gy"), "the prescribed dose is given twice; keep prescription: {dose_gy, fractions} of a course without dose files")
         if course.dvh is not None and course.organ_doses is not None:
             yield Problem((*here, "organ_doses"), "doses of organs are given twice, in a DVH and one by one; keep one of the two")
         if course.fractions is not None and course.fractions > course.prescription.fractions:
@@ -232,6 +235,18 @@ def _sensitivity_problems(case: CaseFile) -> Iterator[Problem]:
                 yield Problem((*here, key), f"{key} does not belong to the model {entry.model}")
         if entry.model == "usc" and any(getattr(entry, key) is None for key in usc):
             yield Problem(here, f"the model usc needs {', '.join(usc)}")
+
+
+def _tumour_problems(case: CaseFile) -> Iterator[Problem]:
+    """Growth needs both numbers, alpha/beta of a map either one for all or one by organ."""
+    if case.tumour is not None and (case.tumour.repopulation_gy_per_day is None) != (case.tumour.kickoff_day is None):
+        yield Problem(("tumour",), "repopulation needs both repopulation_gy_per_day (BED, Gy) and kickoff_day; add the one that is missing or take both away")
+    if case.tumour is not None and len(set(case.tumour.alpha_beta_gy)) < len(case.tumour.alpha_beta_gy):
+        yield Problem(("tumour", "alpha_beta_gy"), "the same alpha/beta is given twice; keep one")
+    if case.export is not None and case.export.alpha_beta_gy is not None and case.export.model_fields_set - {"alpha_beta_gy"}:
+        yield Problem(("export",), "one alpha/beta for all voxels, or priority and other_alpha_beta_gy for a map by organ; needed is one of the two")
+    if case.export is not None and len(set(case.export.priority)) < len(case.export.priority):
+        yield Problem(("export", "priority"), "the same organ is given twice; keep one")
 
 
 def _unknown_course(name: str, names: list[str]) -> str:

@@ -20,11 +20,13 @@ __all__ = [
     "CaseFile",
     "CourseEntry",
     "DeliveryEntry",
+    "ExportEntry",
     "PhaseEntry",
     "Prescription",
     "RecoveryEntry",
     "RegistrationEntry",
     "SensitivityEntry",
+    "TumourEntry",
     "UncertaintyEntry",
 ]
 
@@ -164,6 +166,7 @@ class CourseEntry(_Entry):
     per_day: int = Field(default=1, ge=1, le=4)
     interval_h: float | None = Field(default=None, ge=0.5, le=24)
     prescription: Prescription | None = None
+    prescription_gy: float | None = Field(default=None, gt=0, le=200)
     organ_doses: dict[OrganKey, dict[DoseMetric, Dose]] | None = Field(default=None, min_length=1)
     dvh: PathText | None = None
     records: Literal["none"] | None = None
@@ -206,6 +209,23 @@ class UncertaintyEntry(_Entry):
     fractions: int = Field(default=0, ge=0, le=5)
 
 
+class TumourEntry(_Entry):
+    """What is proposed for the tumour: how its effect is counted, and which published evidence stands beside it."""
+
+    alpha_beta_gy: list[AlphaBeta] = Field(default_factory=lambda: [10.0, 3.0], min_length=1, max_length=4)
+    repopulation_gy_per_day: float | None = Field(default=None, gt=0, le=3)
+    kickoff_day: float | None = Field(default=None, ge=0, le=100)
+    evidence: Name | None = None
+
+
+class ExportEntry(_Entry):
+    """Which alpha/beta the voxels of an exported sum have: one, or that of the organ a voxel lies in."""
+
+    alpha_beta_gy: AlphaBeta | None = None
+    priority: list[OrganKey] = Field(default_factory=list)
+    other_alpha_beta_gy: AlphaBeta = 3.0
+
+
 class CaseFile(_Entry):
     """A case as stated in its case file.
 
@@ -224,6 +244,8 @@ class CaseFile(_Entry):
     recovery: Recoveries = Field(default_factory=dict)
     sensitivities: list[SensitivityEntry] = Field(default_factory=list)
     uncertainty: UncertaintyEntry | None = None
+    tumour: TumourEntry | None = None
+    export: ExportEntry | None = None
     interpolation: Literal["cubic", "linear"] = "cubic"
     constraints: NamesOrName = Field(default_factory=list)
 

@@ -111,6 +111,8 @@ class Course:
         What is known of a course without dose files.
     is_unknown : bool
         Nothing is known of its dose.
+    stated_prescription_gy : float or None
+        Prescribed dose of the whole course, where a person stated it beside the plans.
     inputs : tuple of dict
         One entry per DICOM object found: role, used or not, why not; no patient data.
     """
@@ -131,6 +133,7 @@ class Course:
     let: float | DoseGrid | None = None
     paper: Paper | None = None
     is_unknown: bool = False
+    stated_prescription_gy: float | None = None
 
     @property
     def grade(self) -> Grade:
@@ -148,9 +151,11 @@ class Course:
 
     @property
     def prescription_gy(self) -> float | None:
-        """Prescribed dose of all phases, Gy; None when one is not known."""
+        """Prescribed dose of all phases, Gy, as stated by a person, else by the plans; None when one is not known."""
         if self.paper is not None:
             return self.paper.prescription_gy
+        if self.stated_prescription_gy is not None:
+            return self.stated_prescription_gy
         known = [p.prescription_gy for p in self.phases if p.prescription_gy is not None]
         return sum(known) if known and len(known) == len(self.phases) else None
 

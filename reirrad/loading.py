@@ -27,6 +27,8 @@ from reirrad.yamlfile import did_you_mean
 
 __all__ = ["load_case"]
 
+SAME_PRESCRIPTION = 1e-3  # part by which two numbers of one prescription differ by rounding
+
 
 def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> tuple[Case, LimitChoice]:
     """Read a case folder.
@@ -71,7 +73,8 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
         )
         timing = timing_of(file, number)
         check_timing(file, number, timing, [n for n, _ in deliveries(course.phases)])
-        courses.append(_with_let(file, number, replace(course, timing=timing), identity, notices))
+        course = _with_prescription(file, number, replace(course, timing=timing), notices)
+        courses.append(_with_let(file, number, course, identity, notices))
         identities.append((entry.name, identity))
     identity = _one_patient(identities, notices)
     _refuse_same_dose(courses)
@@ -110,6 +113,17 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
         notices=tuple(notices),
     )
     return replace(case, notices=(*case.notices, *case_notices(case))), choice
+
+
+def _with_prescription(file: CaseFile, number: int, course: Course, notices: list[Notice]) -> Course:
+    """The course with the prescription that the case file states for it, and a word where its plans say another."""
+    stated, planned = file.courses[number].prescription_gy, course.prescription_gy
+    if stated is None:
+        return course
+    if planned is not None and abs(stated / planned - 1) > SAME_PRESCRIPTION:
+        message = f'The plans of course "{printable(course.name)}" prescribe {planned:g} Gy, the case file {stated:g} Gy; the case file stands. It changes no dose.'
+        notices.append(Notice("prescription_stated", message, course.name))
+    return replace(course, stated_prescription_gy=stated)
 
 
 def _with_let(file: CaseFile, number: int, course: Course, identity: Identity, notices: list[Notice]) -> Course:

@@ -56,6 +56,19 @@ def test_what_the_case_file_states_is_taken(tmp_path: Path) -> None:
     assert (case.reference, case.interpolation, case.alpha_beta_gy, case.proposed) == (0, "linear", {"rectum": 5.0}, 1)
 
 
+def test_a_stated_prescription_stands(tmp_path: Path) -> None:
+    folder = write_case(tmp_path)
+    text = (folder / "case.yaml").read_text()
+    (folder / "case.yaml").write_text(text.replace("kind: proposed", "kind: proposed, prescription_gy: 19"))
+    case, _ = loaded(folder)
+    assert [c.prescription_gy for c in case.courses] == [30.0, 19.0]
+    assert [n.message for n in said(case, "prescription_stated")] == [
+        'The plans of course "second" prescribe 20 Gy, the case file 19 Gy; the case file stands. It changes no dose.'
+    ]
+    (folder / "case.yaml").write_text(text.replace("kind: proposed", "kind: proposed, prescription_gy: 20"))
+    assert said(loaded(folder)[0], "prescription_stated") == []
+
+
 # ------------------------------------------------------------------------------------------------------- limits
 
 
