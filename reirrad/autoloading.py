@@ -9,14 +9,13 @@ import numpy as np
 from reirrad.autoregistration import AutoRegistration, register
 from reirrad.casefile import CaseFile
 from reirrad.course import Course
+from reirrad.ctloading import ct_volume
 from reirrad.ctvolume import CtVolume
-from reirrad.dicom.ct import read_ct
-from reirrad.dicom.files import Record, scan
 from reirrad.errors import CaseFileError, Notice, printable
 from reirrad.grid import Float64
 from reirrad.yamlfile import did_you_mean
 
-__all__ = ["planes_of", "register_course"]
+__all__ = ["register_course"]
 
 
 def register_course(file: CaseFile, number: int, course: Course, reference: Course) -> AutoRegistration:
@@ -38,20 +37,13 @@ def register_course(file: CaseFile, number: int, course: Course, reference: Cour
     return replace(found, warnings=(*found.warnings, *said, *more))
 
 
-def planes_of(file: CaseFile, course: Course) -> list[Record]:
-    """Planes of the planning CT of a course."""
-    entry = next(c for c in file.courses if c.name == course.name)
-    named = [entry.dicom, *(p.dicom for p in entry.phases or ())]
-    records = [r for name in named if name is not None for r in scan(file.folder / name, file.folder).of("CT")]
-    return [r for r in records if course.image is not None and r.series_uid == course.image.series_uid]
-
-
 def _volume(file: CaseFile, course: Course, place: str) -> tuple[CtVolume, list[Notice]]:
     """The planning CT of a course, and what to say of it."""
-    if course.image is None:
+    found = ct_volume(file, course)
+    if found is None:
         message = f'method auto needs the CT of both courses, and course "{printable(course.name)}" has none. Export it, or state another method.'
         raise CaseFileError(f"{place}: {message}")
-    return read_ct(planes_of(file, course), course.image, course.name)
+    return found
 
 
 def _region(file: CaseFile, number: int, reference: Course) -> Float64 | None:

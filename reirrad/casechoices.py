@@ -1,4 +1,4 @@
-"""What a case file chooses: limits, recovery models, and models to show beside the linear-quadratic one."""
+"""What a case file chooses: limits, recovery models, models to show beside the linear-quadratic one, the tumour, and the alpha/beta of exports."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from reirrad.casefile import CaseFile
 from reirrad.casemodel import EVERY_ORGAN
 from reirrad.constraints import load_limits, load_set, set_names
 from reirrad.course import RecoveryChoice
+from reirrad.displayalphabeta import DisplayAlphaBeta
+from reirrad.effect import growth_of
 from reirrad.errors import CaseFileError, LimitFileError, Notice, ParameterError, printable
 from reirrad.highdose import HighDose
 from reirrad.limit import Limit
 from reirrad.organs import organ
 from reirrad.recovery import custom, recovery_models, refusal
+from reirrad.tumour import Tumour
 from reirrad.yamlfile import did_you_mean
 
-__all__ = ["limits_of", "recovery_of", "sensitivities_of"]
+__all__ = ["display_of", "limits_of", "recovery_of", "sensitivities_of", "tumour_of"]
 
 
 def limits_of(file: CaseFile) -> tuple[LimitChoice, list[Notice]]:
@@ -111,3 +114,22 @@ def sensitivities_of(file: CaseFile) -> tuple[HighDose, ...]:
         except ParameterError as error:
             raise CaseFileError(f"{file.where('sensitivities', number)}: {error}") from None
     return tuple(out)
+
+
+def tumour_of(file: CaseFile) -> Tumour:
+    """What is assumed of the tumour."""
+    entry = file.tumour
+    if entry is None:
+        return Tumour()
+    grows = entry.repopulation_gy_per_day is not None and entry.kickoff_day is not None
+    growth = growth_of(grows, entry.repopulation_gy_per_day, entry.kickoff_day)
+    try:
+        return Tumour(tuple(entry.alpha_beta_gy), growth, entry.evidence)
+    except ParameterError as error:
+        raise CaseFileError(f"{file.where('tumour', 'evidence')}: {error}") from None
+
+
+def display_of(file: CaseFile) -> DisplayAlphaBeta:
+    """Alpha/beta of the voxels of an exported sum."""
+    entry = file.export
+    return DisplayAlphaBeta() if entry is None else DisplayAlphaBeta(entry.alpha_beta_gy, tuple(entry.priority), entry.other_alpha_beta_gy)

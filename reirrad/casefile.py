@@ -105,7 +105,7 @@ def _source_problems(course: CourseEntry, here: Place) -> Iterator[Problem]:
         if course.dicom is not None or phases:
             yield Problem((*here, "prescription"), "a prescription replaces dose files; keep either the prescription or the folder")
         if course.prescription_gy is not None:
-            yield Problem((*here, "prescription_gy"), "the prescribed dose is given twice; keep prescription: {dose_gy, fractions} of a course without dose files")
+            yield Problem((*here, "prescription_gy"), "the prescribed dose is given twice; keep prescription of a course without dose files")
         if course.dvh is not None and course.organ_doses is not None:
             yield Problem((*here, "organ_doses"), "doses of organs are given twice, in a DVH and one by one; keep one of the two")
         if course.fractions is not None and course.fractions > course.prescription.fractions:

@@ -9,19 +9,19 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from reirrad import __version__
+from reirrad.budgetcommand import budget
+from reirrad.checkcommand import check
 from reirrad.cordcommand import cord
+from reirrad.explorecommand import explore
 from reirrad.library import library
 from reirrad.registercommand import register
 from reirrad.schedule import SYNTAX
 from reirrad.terminal import REFUSED, console, progress, refuse_unwritable, say, write
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["app", "main"]
 
@@ -71,58 +71,6 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
         raise typer.Exit
 
 
-@app.command()
-def check(
-    cases: Annotated[
-        list[Path], typer.Argument(metavar="CASE...", help="Case folders (with case.yaml), case files, or zips of case folders.", show_default=False)
-    ],
-    json_path: Annotated[
-        str | None,
-        typer.Option("--json", metavar="FILE", help="Write the result as JSON; - writes to standard output, and nothing else goes there.", show_default=False),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No table; only exit status, JSON and refusals.")] = False,
-) -> None:
-    """Compute the cumulative EQD2 of every organ and hold it against limits.
-
-    Exit status 0: every mandatory limit is met. 1: one is exceeded or not evaluable, or no limit applies. 2: refused, with the reason on standard error.
-    With several cases the JSON is a list with one entry per case, a refused one as {"case_path", "outcome", "message"}; the exit status is the largest.
-    """
-    from reirrad import result, table
-    from reirrad.errors import ReirradError, printable
-
-    refuse_unwritable(json_path)
-    screen = console()
-    documents: list[dict[str, Any]] = []
-    status = 0
-    for path in cases:
-        try:
-            with progress() as tell:
-                assessment = _assess(path, tell)
-        except ReirradError as error:
-            message = f"{printable(path.name or str(path))}: {error}" if len(cases) > 1 else str(error)
-            say(f"Refused: {message}")
-            documents.append({"case_path": str(path), "outcome": "refused", "message": str(error)})
-            status = REFUSED
-            continue
-        documents.append(result.to_dict(assessment))
-        status = max(status, result.exit_status(assessment))
-        if json_path != "-" and not quiet:
-            table.render(assessment, screen)
-    if json_path is not None and not (len(cases) == 1 and status == REFUSED):
-        write(json_path, result.as_json(documents[0] if len(cases) == 1 else documents))
-    raise typer.Exit(status)
-
-
-def _assess(path: Path, progress: Any) -> Any:
-    from reirrad.assessment import assess
-    from reirrad.casefile import open_case
-    from reirrad.loading import load_case
-
-    with open_case(path) as folder:
-        case, limits = load_case(folder, progress)
-        return assess(case, limits, progress)
-
-
 def _refuse_empty() -> None:
     """An empty argument is an unset variable of a script, not the current folder."""
     if any(argument == "" for argument in sys.argv[1:]):
@@ -139,6 +87,9 @@ def _innermost(error: BaseException) -> str:
             where = f"{file.name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return where
+
+
+app.command()(check)
 
 
 @app.command()
@@ -340,6 +291,8 @@ def recovery() -> None:
     render_recovery(console())
 
 
+app.command()(explore)
+app.command()(budget)
 app.command()(cord)
 app.command()(register)
 app.add_typer(library)

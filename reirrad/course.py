@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from reirrad.displayalphabeta import DisplayAlphaBeta
 from reirrad.dose import DoseGrid, Interpolation
 from reirrad.errors import Notice
 from reirrad.grid import Float64
@@ -18,8 +19,9 @@ from reirrad.recovery import RecoveryModel
 from reirrad.registration import Transform
 from reirrad.structures import Structure
 from reirrad.timing import Timing
+from reirrad.tumour import Tumour
 
-__all__ = ["Case", "Component", "Course", "Grade", "ImageStack", "Phase", "RecoveryChoice", "months_between"]
+__all__ = ["Case", "Component", "Course", "Grade", "ImageStack", "Phase", "RecoveryChoice", "after_months", "months_between"]
 
 ONCE_A_DAY: Final = Timing()
 # How much is known of a course: A dose, structures and images; B dose alone; C a DVH or doses of organs on paper; D a prescription; E nothing.
@@ -198,14 +200,18 @@ def months_between(start: dt.date, end: dt.date) -> float:
     if end < start:
         return -months_between(end, start)
     whole = 12 * (end.year - start.year) + end.month - start.month
-    if _after(start, whole) > end:
+    if after_months(start, whole) > end:
         whole -= 1
-    before, behind = _after(start, whole), _after(start, whole + 1)
+    before, behind = after_months(start, whole), after_months(start, whole + 1)
     return whole + (end - before).days / (behind - before).days
 
 
-def _after(day: dt.date, months: int) -> dt.date:
-    """The same day some months later, or the last of that month."""
+def after_months(day: dt.date, months: int) -> dt.date:
+    """Return the same day some months later, or the last of that month.
+
+    >>> after_months(dt.date(2021, 1, 31), 1)
+    datetime.date(2021, 2, 28)
+    """
     year, month = divmod(12 * day.year + day.month - 1 + months, 12)
     return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
@@ -244,6 +250,10 @@ class Case:
         Models to show beside the linear-quadratic one.
     interpolation : str
         cubic or linear.
+    tumour : Tumour
+        What is assumed of the tumour where schedules are compared.
+    display : DisplayAlphaBeta
+        Alpha/beta of the voxels of an exported sum.
     """
 
     name: str
@@ -260,6 +270,8 @@ class Case:
     interpolation: Interpolation = "cubic"
     notices: tuple[Notice, ...] = ()
     registration_details: tuple[str, ...] = ()
+    tumour: Tumour = field(default_factory=Tumour)
+    display: DisplayAlphaBeta = field(default_factory=DisplayAlphaBeta)
 
     @property
     def unregistered(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from reirrad.accumulation import deliveries
 from reirrad.assessment import LimitChoice
-from reirrad.casechoices import limits_of, recovery_of, sensitivities_of
+from reirrad.casechoices import display_of, limits_of, recovery_of, sensitivities_of, tumour_of
 from reirrad.casefile import CaseFile, read_case_file
 from reirrad.casenotices import case_notices
 from reirrad.course import Case, Course
@@ -47,7 +47,7 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
     """
     file = read_case_file(path)
     choice, notices = limits_of(file)
-    sensitivities = sensitivities_of(file)
+    sensitivities, tumour, display = sensitivities_of(file), tumour_of(file), display_of(file)
     courses, identities = [], []
     for number, entry in enumerate(file.courses):
         progress(f"reading course {printable(entry.name)}")
@@ -111,6 +111,8 @@ def load_case(path: Path, progress: Callable[[str], None] = lambda _: None) -> t
         sensitivities=sensitivities,
         interpolation=file.interpolation,
         notices=tuple(notices),
+        tumour=tumour,
+        display=display,
     )
     return replace(case, notices=(*case.notices, *case_notices(case))), choice
 
@@ -121,7 +123,7 @@ def _with_prescription(file: CaseFile, number: int, course: Course, notices: lis
     if stated is None:
         return course
     if planned is not None and abs(stated / planned - 1) > SAME_PRESCRIPTION:
-        message = f'The plans of course "{printable(course.name)}" prescribe {planned:g} Gy, the case file {stated:g} Gy; the case file stands. It changes no dose.'
+        message = f'The plans of "{printable(course.name)}" prescribe {planned:g} Gy, the case file {stated:g} Gy; the case file stands. It changes no dose.'
         notices.append(Notice("prescription_stated", message, course.name))
     return replace(course, stated_prescription_gy=stated)
 

@@ -30,7 +30,7 @@ from reirrad.structurematch import StructureMatch
 from reirrad.structures import Structure
 from reirrad.timing import Acute, SlowFraction, repair_factor
 
-__all__ = ["OrganResult", "compute"]
+__all__ = ["OrganResult", "compute", "recovered_parts"]
 
 # Dose per fraction beyond which LQ is questioned, and beyond which it is hardly supported (Brenner 2008: data to about 10 Gy, reasonable to 18 Gy).
 LQ_GY, LQ_STRONG_GY = 10.0, 18.0
@@ -116,7 +116,7 @@ def compute(case: Case, structure: Structure, key: str, step_of_set_mm: float | 
     others = other_organs(case, structure, slabs, lambda course, n: _factor(course, n, repair))
     papers |= {k: own_curve(others[k].own.dose) if k in others else None for k in case.unregistered}
     total = OrganSum(dose, papers, names, {k: others[k].own.dose if k in others else None for k in case.unregistered})
-    recovery = _recovered(case, key)
+    recovery = recovered_parts(case, key)
     kept = {k: 1 - r.part for k, r in recovery.items()}
     notices = [Notice(n.code, n.message, reference.name, name) for n in points.notices]
     notices += _coverage_notices(case, name, dose)
@@ -192,7 +192,7 @@ def _let_course(course: Course) -> Course:
     return Course(course.name, course.kind, (Phase("LET", (Component(course.let),), 1),), course.frame_uid)
 
 
-def _recovered(case: Case, key: str) -> dict[int, Recovered]:
+def recovered_parts(case: Case, key: str) -> dict[int, Recovered]:
     """What each prior course may be forgiven in this organ; empty where no model was chosen for it."""
     choice = case.recovery.get(key)
     if choice is None:

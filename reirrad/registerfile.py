@@ -6,10 +6,11 @@ import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
-from reirrad.autoloading import planes_of, register_course
+from reirrad.autoloading import register_course
 from reirrad.autoregistration import AutoRegistration
 from reirrad.casefile import CaseFile, read_case_file
 from reirrad.course import Course
+from reirrad.ctloading import planes_of
 from reirrad.dicom.course import read_course
 from reirrad.dicom.patient_registration import patient_registration
 from reirrad.dicom.write import write_dataset

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import os
 import sys
@@ -16,7 +17,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["REFUSED", "console", "progress", "refuse_unwritable", "say", "write"]
+__all__ = ["REFUSED", "console", "progress", "refuse_unwritable", "say", "stated_day", "write", "write_bytes"]
 
 REFUSED = 2
 # Bytes of a file name that are no UTF-8 come as lone surrogates; so they are escaped in the way of JSON.
@@ -63,11 +64,16 @@ def write(target: str, text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
+    write_bytes(target, text.encode("utf-8", ODD_BYTES))
+
+
+def write_bytes(target: str, content: bytes) -> None:
+    """Write a whole file or none."""
     path = Path(target)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors=ODD_BYTES, newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
         mask = os.umask(0)
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)
@@ -82,3 +88,14 @@ def write(target: str, text: str) -> None:
 def say(text: str) -> None:
     """Print a line on standard error."""
     sys.stderr.write(text + "\n")
+
+
+def stated_day(text: str | None) -> dt.date:
+    """Date that a document is to bear: the one asked for, else today's."""
+    if text is None:
+        return dt.date.today()
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        say("Refused: the date is not a day written as YYYY-MM-DD, such as 2026-03-31. Correct --date.")
+        raise typer.Exit(REFUSED) from None

@@ -166,7 +166,7 @@ COURSE = "courses:\n- {name: A, kind: prior, dicom: course1"
         ("courses:\n- {name: A, kind: prior, prescription: {dose_gy: 45, fractions: 25}, organ_doses: {rectum: {V40Gy: 3}}}",
          "case.yaml:2: courses[0].organ_doses.rectum.V40Gy: V40Gy is a volume; needed a dose metric such as D0.1cc or Dmean."),
         ("courses:\n- {name: A, kind: prior, prescription_gy: 45, prescription: {dose_gy: 45, fractions: 25}}",
-         "case.yaml:2: courses[0].prescription_gy: the prescribed dose is given twice; keep prescription: {dose_gy, fractions} of a course without dose files."),
+         "case.yaml:2: courses[0].prescription_gy: the prescribed dose is given twice; keep prescription of a course without dose files."),
         (CASE + "tumour: {repopulation_gy_per_day: 0.6}\n",
          "case.yaml:15: tumour: repopulation needs both repopulation_gy_per_day (BED, Gy) and kickoff_day; add the one that is missing or take both away."),
         (CASE + "tumour: {alpha_beta_gy: [10, 10]}\n", "case.yaml:15: tumour.alpha_beta_gy: the same alpha/beta is given twice; keep one."),

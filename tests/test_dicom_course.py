@@ -52,6 +52,25 @@ def test_one_plan(tmp_path: Path) -> None:
     assert all(("sha256" in e) == (e["role"] != "CT") for e in found.inputs)
 
 
+@pytest.mark.hazard("H19")
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"DoseComment": "Cumulative EQD2, a/b 3 Gy"},
+        {"SeriesDescription": "Remaining dose 5 fx"},
+        {"DoseComment": "Physical dose of course 1, all fractions, dose partly unknown"},
+    ],
+)
+def test_a_derived_dose_is_no_dose_of_a_course(tmp_path: Path, words: dict[str, str]) -> None:
+    with pytest.raises(DicomError, match=r"it is EQD2, a remaining dose or partly unknown, so it is not the dose of a course\. Use the dose"):
+        read(tmp_path, dose(**words), plan())
+
+
+@pytest.mark.hazard("H19")
+def test_other_comments_are_no_matter(tmp_path: Path) -> None:
+    assert max_gy(read(tmp_path, dose(DoseComment="Physical dose of course 1, all fractions", SeriesDescription="Plan dose"), plan())) == 20.0
+
+
 THIRDS = voxels(20) / 2
 SUMMATION = {
     "fraction of the only group": ([dose(summation="FRACTION")], plan(), 20.0, 10),

@@ -12,8 +12,11 @@ from registration_factory import constant, deformable, deformable_item, grid_ite
 from reirrad.assessment import LimitChoice, assess
 from reirrad.constraints import load_set, set_names
 from reirrad.course import Case
+from reirrad.displayalphabeta import DisplayAlphaBeta
+from reirrad.effect import Growth
 from reirrad.errors import CaseFileError, DicomError, LimitFileError, Notice, ReirradError
 from reirrad.loading import load_case
+from reirrad.tumour import Tumour
 
 OWN = "constraints: limits.yaml\n"
 
@@ -63,7 +66,7 @@ def test_a_stated_prescription_stands(tmp_path: Path) -> None:
     case, _ = loaded(folder)
     assert [c.prescription_gy for c in case.courses] == [30.0, 19.0]
     assert [n.message for n in said(case, "prescription_stated")] == [
-        'The plans of course "second" prescribe 20 Gy, the case file 19 Gy; the case file stands. It changes no dose.'
+        'The plans of "second" prescribe 20 Gy, the case file 19 Gy; the case file stands. It changes no dose.'
     ]
     (folder / "case.yaml").write_text(text.replace("kind: proposed", "kind: proposed, prescription_gy: 20"))
     assert said(loaded(folder)[0], "prescription_stated") == []
@@ -566,3 +569,40 @@ def test_second_structure_of_the_same_organ_is_said(tmp_path: Path) -> None:
     found = assess(*loaded(folder))
     (notice,) = [n for n in found.notices if n.code == "structure_same_organ"]
     assert "which are not read: Rect." in notice.message
+
+
+# tumour and alpha/beta of exports
+
+
+def test_the_tumour_of_the_case_file(tmp_path: Path) -> None:
+    folder = write_case(tmp_path)
+    assert load_case(folder)[0].tumour == Tumour((10.0, 3.0))
+    state(folder, "tumour: {alpha_beta_gy: [8], repopulation_gy_per_day: 0.6, kickoff_day: 21, evidence: anal_cancer}")
+    assert load_case(folder)[0].tumour == Tumour((8.0,), Growth(0.6, 21), "anal_cancer")
+
+
+def test_evidence_that_is_not_kept_is_refused(tmp_path: Path) -> None:
+    folder = write_case(tmp_path)
+    state(folder, "tumour: {evidence: gout}")
+    with pytest.raises(CaseFileError, match=r'case\.yaml:\d+: tumour\.evidence: No evidence is kept for "gout"; there is some for: .*anal_cancer'):
+        load_case(folder)
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        (None, DisplayAlphaBeta()),
+        ("{alpha_beta_gy: 2}", DisplayAlphaBeta(2.0)),
+        ("{priority: [spinal_cord, rectum], other_alpha_beta_gy: 10}", DisplayAlphaBeta(None, ("spinal_cord", "rectum"), 10.0)),
+    ],
+)
+def test_the_alpha_beta_of_exports(tmp_path: Path, stated: str | None, expected: DisplayAlphaBeta) -> None:
+    folder = write_case(tmp_path)
+    if stated:
+        state(folder, f"export: {stated}")
+    assert load_case(folder)[0].display == expected
+
+
+def state(folder: Path, line: str) -> None:
+    text = (folder / "case.yaml").read_text(encoding="utf-8")
+    (folder / "case.yaml").write_text(f"{line}\n{text}", encoding="utf-8")

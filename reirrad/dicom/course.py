@@ -19,7 +19,7 @@ from reirrad.dicom.parsing import quiet
 from reirrad.dicom.phases import PhaseRequest, PlanDrafts, plan_drafts
 from reirrad.dicom.planes import read_source
 from reirrad.dicom.plausibility import check_dose, check_prescription, maximum_gy
-from reirrad.dicom.rtdose import DoseHeader, check_quantity, read_dose_header
+from reirrad.dicom.rtdose import DoseHeader, check_delivered, check_quantity, read_dose_header
 from reirrad.dicom.rtplan import PlanRecord, read_plan
 from reirrad.dicom.rtstruct import StructureSet, read_structure_set
 from reirrad.dicom.selection import Draft
@@ -276,6 +276,7 @@ def _rbe_factor(drafts: list[Draft], radiation: str, rbe: float | None, notices:
     headers = [h for d in drafts for p in d.parts for h in p.source]
     for header in headers:
         check_quantity(header)
+        check_delivered(header)
     kinds = {h.dose_type for h in headers}
     if len(kinds) > 1:
         raise DicomError(f"The doses of course '{printable(course)}' are partly PHYSICAL and partly EFFECTIVE. Export all with the same Dose Type.")

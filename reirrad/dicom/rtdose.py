@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,12 @@ from pydicom.tag import Tag
 from reirrad.dicom.files import Record
 from reirrad.dicom.parsing import PixelSpan, read_header, reading
 from reirrad.dicom.pixels import PixelFormat, pixel_format, stored_values
-from reirrad.dicom.values import decimal, decimals, integer, items, name_of, text, texts
+from reirrad.dicom.values import decimal, decimals, integer, items, name_of, people_text, text, texts
 from reirrad.dose import DoseGrid
 from reirrad.errors import DicomError, GeometryError, printable
 from reirrad.grid import Float64, Grid
 
-__all__ = ["DoseHeader", "PlanReference", "check_quantity", "read_dose", "read_dose_header"]
+__all__ = ["DoseHeader", "PlanReference", "check_delivered", "check_quantity", "read_dose", "read_dose_header"]
 
 # Orientation cosines in files are rounded to few digits; more than this is a wrong orientation, not rounding.
 ORTHONORMAL = 1e-4
@@ -27,6 +28,8 @@ MAX_SPACING_MM = 100.0
 # First grid frame offset against zero (relative) or against the z of the position (absolute).
 OFFSET_TOLERANCE_MM = 0.01
 MAX_DOSE_GY = 100_000.0
+# How a dose that was derived, here or elsewhere, names itself.
+NOT_OF_A_COURSE = re.compile(r"\bEQD2\b|\bremaining dose\b|\bdose partly unknown\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,23 @@ def check_quantity(header: DoseHeader) -> None:
     if header.dose_type not in ("PHYSICAL", "EFFECTIVE"):
         found = printable(header.dose_type, 20) or "nothing"
         raise DicomError(f"{header.name}: Dose Type (3004,0004) is {found}, but PHYSICAL (or EFFECTIVE) is needed. Export the dose distribution itself.")
+
+
+def check_delivered(header: DoseHeader) -> None:
+    """Refuse what says of itself that it is no dose of a course: EQD2, a remaining dose, or one that is unknown in parts (and holds zero there).
+
+    Raises
+    ------
+    DicomError
+        By the words of the Dose Comment or the Series Description.
+    """
+    with reading(header.name):
+        said = " ".join(people_text(header.dataset, keyword) for keyword in ("DoseComment", "SeriesDescription"))
+    if NOT_OF_A_COURSE.search(said):
+        raise DicomError(
+            f"{header.name} says in its comment or description that it is EQD2, a remaining dose or partly unknown, so it is not the dose of a course. "
+            "Use the dose that the planning system calculated."
+        )
 
 
 def read_dose(source: Record | DoseHeader) -> DoseGrid:

@@ -16,7 +16,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from pydicom.valuerep import format_number_as_ds
 
-__all__ = ["DETACHED_STUDY_MANAGEMENT", "Study", "ds_text", "ds_texts", "new_dataset", "reference", "uid_from_text", "write_dataset"]
+from reirrad.dicom.parsing import quiet
+
+__all__ = ["DETACHED_STUDY_MANAGEMENT", "Study", "ds_text", "ds_texts", "encoded", "new_dataset", "reference", "uid_from_text", "write_dataset"]
 
 IMPLEMENTATION_CLASS_UID = "2.25.302043790172249692526321623266752743501"
 DETACHED_STUDY_MANAGEMENT = UID("1.2.840.10008.3.1.2.3.1")
@@ -143,8 +145,8 @@ def reference(sop_class: UID, instance: UID | str) -> Dataset:
     return item
 
 
-def write_dataset(ds: Dataset, path: Path, *, deflated: bool = False) -> None:
-    """Write a data set in the DICOM file format, replacing what is there.
+def encoded(ds: Dataset, *, deflated: bool = False) -> bytes:
+    """Return a data set in the DICOM file format.
 
     Parameters
     ----------
@@ -155,5 +157,11 @@ def write_dataset(ds: Dataset, path: Path, *, deflated: bool = False) -> None:
     ds.file_meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     ds.file_meta.ImplementationVersionName = "REIRRAD"
     buffer = io.BytesIO()
-    ds.save_as(buffer, enforce_file_format=True)
-    path.write_bytes(buffer.getvalue())
+    with quiet():  # pydicom prints values of a patient in warnings
+        ds.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def write_dataset(ds: Dataset, path: Path, *, deflated: bool = False) -> None:
+    """Write a data set in the DICOM file format, replacing what is there; see `encoded`."""
+    path.write_bytes(encoded(ds, deflated=deflated))

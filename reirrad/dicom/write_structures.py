@@ -13,9 +13,10 @@ from pydicom.uid import CTImageStorage, RTStructureSetStorage
 
 from reirrad.dicom.write import DETACHED_STUDY_MANAGEMENT, Study, new_dataset, reference
 from reirrad.dicom.write_image import CtGeometry
+from reirrad.grid import Float64
 from reirrad.structures import Contour, Structure
 
-__all__ = ["rt_structure_set"]
+__all__ = ["SAME_PLANE", "fill_points", "rt_structure_set"]
 
 CONTOUR_DATA = Tag("ContourData")
 # A contour farther than this part of the plane spacing from every image names none.
@@ -83,10 +84,15 @@ def _contour(study: Study, contour: Contour, ct: CtGeometry) -> Dataset:
     if abs(ct.z_mm[nearest] - z) <= SAME_PLANE * ct.spacing_mm:
         item.ContourImageSequence = [reference(CTImageStorage, ct.sop_uid(study, nearest))]
     item.ContourGeometricType = "CLOSEDPLANAR_XOR" if contour.xor else "CLOSED_PLANAR"
-    item.NumberOfContourPoints = len(contour.points_mm)
+    fill_points(item, contour.points_mm)
+    return item
+
+
+def fill_points(item: Dataset, points_mm: Float64) -> None:
+    """Write the points (M, 3) of a contour, rounded to 0.001 mm, into its item."""
+    item.NumberOfContourPoints = len(points_mm)
     # Written as encoded text at once: a clinical structure set holds millions of numbers. 0.001 mm fits 16 characters.
-    text = "\\".join(f"{value:.3f}".rstrip("0").rstrip(".") for value in (np.round(contour.points_mm, 3) + 0.0).ravel().tolist()).encode()
+    text = "\\".join(f"{value:.3f}".rstrip("0").rstrip(".") for value in (np.round(points_mm, 3) + 0.0).ravel().tolist()).encode()
     text += b" " * (len(text) % 2)
     item[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, False, True)
     item.set_original_encoding(False, True, default_encoding)  # explicit VR, little endian: pydicom then copies the text
-    return item

@@ -1,0 +1,72 @@
+"""Structures at the points that a check of the scaled plan would use.
+
+Points lie closer where dose is high, and so elsewhere when a course is scaled or given in other fractions. Near-maxima then differ by hundredths of a Gy, which
+those of a limit that is to be met just so must not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from reirrad.accumulation import accumulate
+from reirrad.course import Case
+from reirrad.organregistration import step_of_set_mm
+from reirrad.organresult import OrganResult
+from reirrad.organsum import OrganSum, joined
+from reirrad.planes import slabs_of
+from reirrad.points import OrganPoints, organ_points
+from reirrad.rescheduling import rescheduled_case
+
+__all__ = ["Recheck"]
+
+
+class Recheck:
+    """Reads structures of a case again, with one course in another schedule.
+
+    Parameters
+    ----------
+    organs : sequence of OrganResult
+        One for each structure of the case, in its order.
+    course : int
+        Number of the course that is scaled.
+    """
+
+    def __init__(self, case: Case, organs: Sequence[OrganResult], course: int) -> None:
+        self.case, self.organs, self.course = case, organs, course
+        self._points: dict[int, OrganPoints] = {}
+
+    def sum_of(self, numbers: Sequence[int], scale: float, fractions: int) -> OrganSum:
+        """All courses of some structures taken as one, with the course scaled and given in so many fractions.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Of the structures: one, or both sides of a paired organ.
+        scale : float
+            What multiplies the dose of the course.
+        """
+        case = self.case
+        there = rescheduled_case(case, self.course, scale, fractions, case.courses[self.course].timing)
+        courses = tuple(replace(c, phases=()) if k in case.unregistered else c for k, c in enumerate(there.courses))
+        sums = []
+        for number in numbers:
+            before = self.organs[number].sum
+            assert before is not None, "only structures with points have a limit that binds"
+            dose = accumulate(self._points_of(number), courses, case.transforms, case.interpolation)
+            factors = np.ones(dose.course.size)
+            if before.dose.repair is not None:
+                factors[dose.course != self.course] = before.dose.repair[before.dose.course != self.course]
+            sums.append(replace(before, dose=replace(dose, repair=factors)))
+        return sums[0] if len(sums) == 1 else joined(sums)
+
+    def _points_of(self, number: int) -> OrganPoints:
+        if number not in self._points:
+            structure, _ = self.case.organs[number]
+            reference = self.case.courses[self.case.reference]
+            image = reference.image
+            normal, positions_mm = (None, None) if image is None else (image.normal, image.positions_mm)
+            self._points[number] = organ_points(structure.name, slabs_of(structure, normal, positions_mm, step_of_set_mm(reference)))
+        return self._points[number]
