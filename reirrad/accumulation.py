@@ -21,7 +21,7 @@ from reirrad.radiobiology import bed_from_eqd2, eqd2
 from reirrad.registration import Transform
 from reirrad.sampling import read_dose
 
-__all__ = ["OrganDose", "accumulate", "course_dose", "deliveries", "hot_points"]
+__all__ = ["LatticeDose", "OrganDose", "accumulate", "course_dose", "deliveries", "hot_points", "lattice_dose"]
 
 N_EDGE = 48  # surface points kept for each extreme of each course, and of all together
 EXTREME_ALPHA_BETA_GY = (0.0, 1.0, 3.0, 10.0)  # alpha/beta at which extremes of several deliveries are looked for
@@ -126,8 +126,35 @@ def deliveries(phases: tuple[Phase, ...]) -> list[tuple[int, dict[int, float]]]:
     return blocks
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LatticeDose:
+    """Dose of every delivery on the first lattice of an organ, before its hottest parts are looked at more closely.
+
+    Parameters
+    ----------
+    surface_gy : (K, S) float32
+        At all surface points, linear interpolation, Gy.
+    dose_gy : (K, P) float32
+        At the points, Gy.
+    """
+
+    surface_gy: Float32
+    dose_gy: Float32
+
+
+def lattice_dose(points: OrganPoints, courses: tuple[Course, ...], transforms: tuple[Transform | None, ...], order: Interpolation) -> LatticeDose:
+    """Read every course on the first lattice of an organ; parameters as those of `accumulate`."""
+    surface = _delivered(courses, transforms, lambda phase, transform: _read_points(points.edge_points_mm, phase, transform, "linear"))
+    return LatticeDose(surface, _delivered(courses, transforms, lambda phase, transform: _read_phase(points, phase, transform, order)))
+
+
 def accumulate(
-    points: OrganPoints, courses: tuple[Course, ...], transforms: tuple[Transform | None, ...], order: Interpolation, keep_points: bool = False
+    points: OrganPoints,
+    courses: tuple[Course, ...],
+    transforms: tuple[Transform | None, ...],
+    order: Interpolation,
+    keep_points: bool = False,
+    lattice: LatticeDose | None = None,
 ) -> OrganDose:
     """Read every course at the points of an organ.
 
@@ -139,27 +166,23 @@ def accumulate(
         Interpolation.
     keep_points : bool
         Whether to keep where the points lie, to read other doses there.
+    lattice : LatticeDose, optional
+        What `lattice_dose` gives for these courses, where it is known already.
     """
     blocks = [(c, n) for c, course in enumerate(courses) for n, _ in deliveries(course.phases)]
     number, fractions = (np.array([block[k] for block in blocks], np.intp) for k in (0, 1))
 
     def deliver(read: Callable[[Phase, Transform | None], Float32]) -> Float32:
-        """Dose of every delivery (K, ...) from that of every phase."""
-        out = []
-        for course, transform in zip(courses, transforms, strict=True):
-            by_phase = [read(phase, transform) for phase in course.phases]
-            out += [_combine(by_phase, parts) for _, parts in deliveries(course.phases)]
-        return np.array(out)
+        return _delivered(courses, transforms, read)
 
-    on_surface = points.edge_points_mm
-    rough = deliver(lambda phase, transform: _read_points(on_surface, phase, transform, "linear"))
-    kept = on_surface[_extremes(rough, fractions, number)]
+    first = lattice_dose(points, courses, transforms, order) if lattice is None else lattice
+    kept = points.edge_points_mm[_extremes(first.surface_gy, fractions, number)]
     edge = deliver(lambda phase, transform: _read_points(kept, phase, transform, order))
 
     def read(part: OrganPoints) -> Float32:
         return deliver(lambda phase, transform: _read_phase(part, phase, transform, order))
 
-    finest, dose = points, read(points)
+    finest, dose = points, first.dose_gy
     coarser: list[tuple[Float64, Float32]] = []
     places: list[Float64] = []
     for hot_cc, coarser_than_mm in HOT_LEVELS:
@@ -181,6 +204,15 @@ def accumulate(
     points_mm, edge_points_mm = (np.concatenate([*places, finest.points_mm]).astype(np.float32), kept.astype(np.float32)) if keep_points else (None, None)
     volumes, doses = np.concatenate([v for v, _ in parts]), np.concatenate([d for _, d in parts], axis=1)
     return OrganDose(volumes, doses, edge, fractions, number, None, points_mm, edge_points_mm)
+
+
+def _delivered(courses: tuple[Course, ...], transforms: tuple[Transform | None, ...], read: Callable[[Phase, Transform | None], Float32]) -> Float32:
+    """Dose of every delivery (K, ...) from that of every phase."""
+    out = []
+    for course, transform in zip(courses, transforms, strict=True):
+        by_phase = [read(phase, transform) for phase in course.phases]
+        out += [_combine(by_phase, parts) for _, parts in deliveries(course.phases)]
+    return np.array(out)
 
 
 def course_dose(course: Course, points_mm: Float64, transform: Transform | None, order: Interpolation) -> Float32:

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from reirrad.accumulation import accumulate
-from reirrad.course import Case
+from reirrad.accumulation import LatticeDose, accumulate, deliveries, lattice_dose
+from reirrad.course import Case, Course
 from reirrad.organregistration import step_of_set_mm
 from reirrad.organresult import OrganResult
 from reirrad.organsum import OrganSum, joined
@@ -36,7 +36,8 @@ class Recheck:
 
     def __init__(self, case: Case, organs: Sequence[OrganResult], course: int) -> None:
         self.case, self.organs, self.course = case, organs, course
-        self._points: dict[int, OrganPoints] = {}
+        self._lattices: dict[int, tuple[OrganPoints, LatticeDose]] = {}
+        self._is_scaled = np.array([k == course for k, c in enumerate(self._courses(1.0, 1)) for _ in deliveries(c.phases)])
 
     def sum_of(self, numbers: Sequence[int], scale: float, fractions: int) -> OrganSum:
         """All courses of some structures taken as one, with the course scaled and given in so many fractions.
@@ -48,25 +49,32 @@ class Recheck:
         scale : float
             What multiplies the dose of the course.
         """
-        case = self.case
-        there = rescheduled_case(case, self.course, scale, fractions, case.courses[self.course].timing)
-        courses = tuple(replace(c, phases=()) if k in case.unregistered else c for k, c in enumerate(there.courses))
+        case, courses = self.case, self._courses(scale, fractions)
         sums = []
         for number in numbers:
             before = self.organs[number].sum
             assert before is not None, "only structures with points have a limit that binds"
-            dose = accumulate(self._points_of(number), courses, case.transforms, case.interpolation)
+            points, plan = self._lattice_of(number)
+            by = np.where(self._is_scaled, scale, 1.0).astype(np.float32)[:, None]
+            dose = accumulate(points, courses, case.transforms, case.interpolation, lattice=LatticeDose(by * plan.surface_gy, by * plan.dose_gy))
             factors = np.ones(dose.course.size)
             if before.dose.repair is not None:
                 factors[dose.course != self.course] = before.dose.repair[before.dose.course != self.course]
             sums.append(replace(before, dose=replace(dose, repair=factors)))
         return sums[0] if len(sums) == 1 else joined(sums)
 
-    def _points_of(self, number: int) -> OrganPoints:
-        if number not in self._points:
+    def _courses(self, scale: float, fractions: int) -> tuple[Course, ...]:
+        """Courses with dose at points, one of them in the other schedule."""
+        there = rescheduled_case(self.case, self.course, scale, fractions, self.case.courses[self.course].timing)
+        return tuple(replace(c, phases=()) if k in self.case.unregistered else c for k, c in enumerate(there.courses))
+
+    def _lattice_of(self, number: int) -> tuple[OrganPoints, LatticeDose]:
+        """Points of a structure, with the plan as it stands at them: its dose is proportional to the scale, so that this is read once."""
+        if number not in self._lattices:
             structure, _ = self.case.organs[number]
             reference = self.case.courses[self.case.reference]
             image = reference.image
             normal, positions_mm = (None, None) if image is None else (image.normal, image.positions_mm)
-            self._points[number] = organ_points(structure.name, slabs_of(structure, normal, positions_mm, step_of_set_mm(reference)))
-        return self._points[number]
+            points = organ_points(structure.name, slabs_of(structure, normal, positions_mm, step_of_set_mm(reference)))
+            self._lattices[number] = (points, lattice_dose(points, self._courses(1.0, 1), self.case.transforms, self.case.interpolation))
+        return self._lattices[number]
