@@ -72,13 +72,15 @@ def resolve_inside(root: Path, relative: str, what: str) -> Path:
 
 
 @contextmanager
-def open_case(path: Path) -> Iterator[Path]:
+def open_case(path: Path, within: Path | None = None) -> Iterator[Path]:
     """Give a case as a folder, unpacking a zip into a private temporary one.
 
     Parameters
     ----------
     path : Path
         A case folder, a case file, or a ``.zip`` of a case folder.
+    within : Path, optional
+        Folder for the temporary one; that of the machine by default.
 
     Yields
     ------
@@ -93,7 +95,7 @@ def open_case(path: Path) -> Iterator[Path]:
     if path.suffix.lower() != ".zip" or path.is_dir():
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="reirrad-") as temporary:  # mode 0700
+    with tempfile.TemporaryDirectory(prefix="reirrad-", dir=within) as temporary:  # mode 0700
         folder = Path(temporary)
         shown = printable(path.name)
         try:

@@ -293,6 +293,15 @@ def test_a_folder_and_a_case_file_are_given_back(folder):
             assert opened == path
 
 
+def test_a_zip_is_unpacked_where_it_is_asked_for(archive, tmp_path):
+    path = archive([("case.yaml", CASE)])
+    private = tmp_path / "private"
+    private.mkdir()
+    with open_case(path, within=private) as folder:
+        assert folder.is_relative_to(private)
+    assert list(private.iterdir()) == []
+
+
 def test_a_zip_without_a_case_is_refused_later(archive):
     with open_case(archive([("readme.txt", "x")])) as folder, pytest.raises(CaseFileError, match="was not found"):
         read_case_file(folder)
