@@ -17,7 +17,7 @@ from dicom_factory import OTHER_FRAME, registration, save
 from jsonschema import Draft202012Validator
 
 import reirrad
-from reirrad import cli
+from reirrad import checkcommand, cli
 from reirrad.result import result_schema
 
 Outcome = tuple[int, str, str]
@@ -143,7 +143,7 @@ def test_refusal_writes_nothing(tmp_path: Path, run: Run) -> None:
 @pytest.mark.hazard("H34")
 @pytest.mark.parametrize("target", ["nowhere/out.json", "a", "a/case.yaml/out.json"])
 def test_result_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
-    monkeypatch.setattr(cli, "_assess", lambda *_: pytest.fail("computed in vain"))
+    monkeypatch.setattr(checkcommand, "_assess", lambda *_: pytest.fail("computed in vain"))
     message = refused(run("check", write_case(tmp_path / "a"), "--json", tmp_path / target))
     assert message.startswith("the result cannot be written to ")
     assert message.endswith("needed a file name in an existing folder that may be written to.")
