@@ -34,6 +34,7 @@ __all__ = ["BY_FRACTIONS", "Allowance", "Budget", "LimitBudget", "State", "holds
 
 State = Literal["remains", "deficit", "not_met", "unlimited", "not_evaluable"]
 BY_FRACTIONS: Final = (1, 3, 5, 15, 28)
+OF_THE_PROPOSED: Final = ("several_proposed_courses", "no_proposed_course")  # notices of what a budget leaves out
 LQ_GY: Final = 10.0  # dose per fraction beyond which the linear-quadratic model is questioned
 FAR_MM = 1e5
 
@@ -159,7 +160,8 @@ def remaining(case: Case, choice: LimitChoice, fractions: Sequence[int] = (5,), 
     shown = tuple(sorted({*BY_FRACTIONS, *fractions}))
     rows = tuple(_row(limits[f.limit.id], f, priors, shown) for f in priors.findings)
     alone = sorted({x.organ for x in choice.limits if x.scope == "course"} & {key for _, key in case.organs})
-    notices = priors.notices
+    uncounted = {c.name for c in case.courses if c.kind != "prior"}
+    notices = tuple(n for n in priors.notices if n.course not in uncounted and n.code not in OF_THE_PROPOSED)
     if alone:
         message = f"Limits of the new course alone are no part of this budget; hold the plan against them with the command check: {', '.join(alone)}."
         notices += (Notice("budget_course_limits", message),)

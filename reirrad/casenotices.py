@@ -7,7 +7,7 @@ from reirrad.errors import CaseFileError, Notice, printable
 from reirrad.halftimes import half_time
 from reirrad.timing import overnight_unrepaired
 
-__all__ = ["case_notices"]
+__all__ = ["case_notices", "repair_notices"]
 
 SHORT_INTERVAL_DAYS = 183  # below about six months most reports speak of the same treatment or of early re-irradiation
 OVERLAP_DAYS = 31  # a proposed course may start this long before the stated end of a prior one; more makes no sense
@@ -27,7 +27,7 @@ def case_notices(case: Case) -> list[Notice]:
     CaseFileError
         For dates that make no sense.
     """
-    return [*_interval_notices(case), *_repair_notices(case), *_paper_notices(case)]
+    return [*_interval_notices(case), *repair_notices(case), *_paper_notices(case)]
 
 
 def _interval_notices(case: Case) -> list[Notice]:
@@ -54,7 +54,7 @@ def _interval_notices(case: Case) -> list[Notice]:
     return notices
 
 
-def _repair_notices(case: Case) -> list[Notice]:
+def repair_notices(case: Case) -> list[Notice]:
     """Say which half times of repair were used that nobody stated or published for the organ."""
     if not any(c.timing.needs_half_time for c in case.courses):
         return []

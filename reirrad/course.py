@@ -24,6 +24,7 @@ from reirrad.tumour import Tumour
 __all__ = ["Case", "Component", "Course", "Grade", "ImageStack", "Phase", "RecoveryChoice", "after_months", "months_between"]
 
 ONCE_A_DAY: Final = Timing()
+SAME_PART: Final = 1e-9
 # How much is known of a course: A dose, structures and images; B dose alone; C a DVH or doses of organs on paper; D a prescription; E nothing.
 Grade = Literal["A", "B", "C", "D", "E"]
 
@@ -160,6 +161,21 @@ class Course:
             return self.stated_prescription_gy
         known = [p.prescription_gy for p in self.phases if p.prescription_gy is not None]
         return sum(known) if known and len(known) == len(self.phases) else None
+
+    @property
+    def delivered_gy(self) -> float | None:
+        """Prescribed dose of the fractions that are given, Gy: that of the dose distribution as it stands.
+
+        None when it is not known: without a prescription, or where a person states one for several phases of which different parts are given.
+        """
+        if self.paper is not None:
+            return self.paper.prescription_gy * self.paper.fractions / self.paper.prescribed_fractions
+        if self.prescription_gy is None:
+            return None
+        parts = [p.fractions / (p.planned_fractions or p.fractions) for p in self.phases]
+        if self.stated_prescription_gy is None:
+            return sum((p.prescription_gy or 0.0) * part for p, part in zip(self.phases, parts, strict=True))
+        return self.stated_prescription_gy * parts[0] if max(parts) - min(parts) < SAME_PART else None
 
     @property
     def fractions(self) -> int | None:

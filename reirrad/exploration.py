@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from reirrad.assessment import Assessment
+from reirrad.casenotices import repair_notices
 from reirrad.course import Case
 from reirrad.errors import Notice, ParameterError, printable
 from reirrad.evaluation import Finding
@@ -25,7 +26,7 @@ from reirrad.limit import Limit
 from reirrad.organresult import LQ_GY, ROUNDING, OrganResult
 from reirrad.organs import side
 from reirrad.recheck import Recheck
-from reirrad.rescheduling import course_to_reschedule, rescheduled
+from reirrad.rescheduling import course_to_reschedule, rescheduled, rescheduled_case
 from reirrad.schedulechoice import DEFAULT_SCHEDULES, ScheduleChoice
 from reirrad.situation import Situation
 from reirrad.timing import Timing, repair_factor
@@ -182,7 +183,7 @@ def explore(
     """
     case = assessment.case
     number = course_to_reschedule(case, None if course is None else case.courses[course].name)
-    prescription = case.courses[number].prescription_gy
+    prescription = case.courses[number].delivered_gy
     assert prescription is not None, "course_to_reschedule sees to it"
     if not schedules:
         raise ParameterError("No schedule is asked for; needed is at least one number of fractions. Name one.")
@@ -195,7 +196,7 @@ def explore(
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS)) as pool:
         solved = list(pool.map(solve, tasks))
-        largest_gy = max((gy for task in tasks if (gy := _largest_gy(task.result, number)) is not None), default=None)
+        largest_gy = max((gy for organ in assessment.organs if (gy := _largest_gy(organ, number)) is not None), default=None)
         recheck = Recheck(case, assessment.organs, number)
 
         def one(k: int) -> IsotoxicRow:
@@ -314,7 +315,8 @@ def _of_structure(
 
 def _largest_gy(result: OrganResult, course: int) -> float | None:
     """Largest known dose, Gy, of the course in a structure."""
-    assert result.sum is not None
+    if result.sum is None:
+        return None
     dose = result.sum.dose
     own = np.concatenate([d[dose.course == course].sum(axis=0) for d in (dose.dose_gy, dose.edge_gy)])
     return float(np.nanmax(own)) if np.isfinite(own).any() else None
@@ -419,7 +421,9 @@ def _row(
     scale, optimal = (math.inf if b is None else b.scale for b in (binding, tightest))
     reason = None
     if scale is None and binding is not None:
-        reason = f"limit {printable(binding.limit.id)} is not met at any dose: {binding.reason or 'the other courses alone exceed it'}"
+        limit, value = binding.limit, binding.value_at
+        reads = "" if value is None else f" ({limit.metric} {value:.2f} of {limit.limit:g} {limit.unit})"
+        reason = f"limit {printable(limit.id)} is not met at any dose{reads}: {binding.reason or 'the other courses alone exceed it'}"
     elif scale == math.inf:
         reason = "no mandatory limit restricts this schedule"
     dose_gy = (scale or 0.0) * prescription_gy
@@ -455,6 +459,10 @@ def _notices(case: Case, choice: LimitChoice, rows: Sequence[IsotoxicRow], cours
     if any(b.limit.level == "mandatory" for row in rows for b in row.unjudged):
         message = "Mandatory limits that cannot be judged are listed with each schedule; no dose found is shown to meet them."
         notices.append(Notice("explore_unjudged_limits", message, name))
+    several = next((row.choice for row in rows if row.choice.per_day > 1), None)
+    if several is not None:
+        timing = Timing(several.per_day, several.interval_h, case.courses[course].timing.pattern)
+        notices += repair_notices(rescheduled_case(case, course, 1.0, several.fractions, timing))
     if choice.uncertainty is not None:
         message = (
             "The doses found meet the limits with the values as they are calculated; what is uncertain in the case is not part of them. Compare the schedules "

@@ -22,7 +22,10 @@ __all__ = ["as_dict", "as_json", "best_row", "exit_status", "explore_schema", "n
 DECIMALS: Final = 4
 SCALE_DECIMALS: Final = 8  # a scale is multiplied with doses
 OF_THE_PLAN_AS_IT_STANDS: Final = ("limit_other_fractions", "organ_without_limit")
-NOTE: Final = "scale multiplies the dose of the proposed course in every voxel; dose_gy is its prescription times scale; nothing is optimised again"
+NOTE: Final = (
+    "scale multiplies the dose of the proposed course in every voxel; dose_gy is its prescription, for the fractions given, times scale; "
+    "nothing is optimised again"
+)
 
 
 def as_dict(assessment: Assessment, exploration: Exploration, tumour: Tumour, options: Sequence[Option] = (), notices: Sequence[Notice] = ()) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def as_dict(assessment: Assessment, exploration: Exploration, tumour: Tumour, op
         "schema": 1,
         "reirrad_version": __version__,
         "case": case.name,
-        "course": {"name": course.name, "prescription_gy": _round(course.prescription_gy), "fractions": course.fractions},
+        "course": {"name": course.name, "prescription_gy": _round(exploration.prescription_gy), "fractions": course.fractions},
         "note": NOTE,
         "tumour": {
             "alpha_betas_gy": list(tumour.alpha_betas_gy),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -189,16 +188,11 @@ def _calculated(
 
 def _page(target: str, assessment: Assessment, exploration: Exploration, options: tuple[Option, ...], tumour: Tumour, day: str) -> bytes:
     """The option sheet as the kind of file its name ends in, as PDF with as many rows as one page holds."""
-    from reirrad.optionsheet import MOST_ROWS, option_sheet
-
     if Path(target).suffix.lower() == ".html":
+        from reirrad.optionsheet import option_sheet
         from reirrad.reporthtml import as_html
 
         return as_html(option_sheet(assessment, exploration, options, tumour, day=day)).encode("utf-8", ODD_BYTES)
-    from reirrad.errors import ReirradError
-    from reirrad.reportpdf import as_pdf
+    from reirrad.optionsheetfile import option_sheet_pdf
 
-    for most_rows in (MOST_ROWS, 10):
-        with suppress(ReirradError):
-            return as_pdf(option_sheet(assessment, exploration, options, tumour, day=day, most_rows=most_rows))
-    return as_pdf(option_sheet(assessment, exploration, options, tumour, day=day, most_rows=6))
+    return option_sheet_pdf(assessment, exploration, options, tumour, day)

@@ -29,7 +29,7 @@ from reirrad.grid import Grid
 from reirrad.outputfolder import all_or_none
 from reirrad.voxelsum import VoxelSum, reference_grid, summable, voxel_sum
 
-__all__ = ["ExportError", "export"]
+__all__ = ["ExportError", "export", "refuse_course_folder"]
 
 CUMULATIVE: Final = "eqd2_cumulative.dcm"
 WITH_RECOVERY: Final = "eqd2_with_recovery.dcm"
@@ -116,8 +116,19 @@ def _refuse_unusable(case: Case, case_folder: Path, directory: Path) -> None:
     place = directory if directory.exists() else directory.absolute().parent
     if not place.is_dir() or not os.access(place, os.W_OK):
         raise ExportError("The files cannot be written there. Needed is a folder, or the name of a new one, inside a folder that may be written to.")
-    with_inputs = {(case_folder / str(entry["file"])).parent.resolve() for course in case.courses for entry in course.inputs}
-    if any(directory.resolve().is_relative_to(folder) for folder in with_inputs):
+    refuse_course_folder(case, case_folder, directory)
+
+
+def refuse_course_folder(case: Case, case_folder: Path, directory: Path) -> None:
+    """Refuse a folder in which files would be taken for those of a course when the case is calculated again.
+
+    Raises
+    ------
+    ExportError
+        When it lies within the folders that the files of a course were read from.
+    """
+    inputs = [[(case_folder / str(entry["file"])).parent.resolve() for entry in course.inputs] for course in case.courses if course.inputs]
+    if any(directory.resolve().is_relative_to(os.path.commonpath(folders)) for folders in inputs):
         raise ExportError("The folder to write to is one that the files of a course are read from. Choose another, so that a sum is never read as a course.")
 
 

@@ -184,7 +184,7 @@ def evaluate_options(
         Told each schedule before it is calculated.
     """
     found = []
-    recheck = Recheck(assessment.case, assessment.organs, course)
+    recheck = Recheck(assessment.case, assessment.organs, course, keep_points=choice.uncertainty is not None)
     for asked in options:
         progress(asked.text)
         found.append(_evaluated(assessment, choice, recheck, asked, tumour))
@@ -193,7 +193,7 @@ def evaluate_options(
 
 def _evaluated(assessment: Assessment, choice: LimitChoice, recheck: Recheck, asked: AskedSchedule, tumour: Tumour) -> Option:
     before, course, n = assessment.case, recheck.course, asked.choice.fractions
-    prescription = before.courses[course].prescription_gy
+    prescription = before.courses[course].delivered_gy
     assert prescription is not None, "course_to_reschedule sees to it"
     scale = asked.dose_gy / prescription
     timing = Timing(asked.choice.per_day, asked.choice.interval_h, before.courses[course].timing.pattern)

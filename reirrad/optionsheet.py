@@ -182,7 +182,7 @@ def evidence_words(tumour: Tumour) -> list[str]:
 
 def _course(course: Course) -> tuple[str, str]:
     fractions = "" if course.fractions is None else f" in {course.fractions} {'fraction' if course.fractions == 1 else 'fractions'}"
-    dose = "dose not known" if course.prescription_gy is None else f"{course.prescription_gy:g} Gy{fractions}"
+    dose = "dose not known" if course.delivered_gy is None else f"{course.delivered_gy:.4g} Gy{fractions}"
     day = course.first_day if course.kind == "proposed" else course.last_day
     when = "" if day is None else f", {'starts' if course.kind == 'proposed' else 'completed'} {day.isoformat()}"
     return f"{course.kind.capitalize()}: {printable(course.name, 40)}", f"{dose}, {course.radiation}{when}"

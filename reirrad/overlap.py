@@ -143,7 +143,7 @@ def volume_overlap(case: Case, prior: int, proposed: int) -> PairOverlap:
     """
     if reason := _not_known(case, prior) or _not_known(case, proposed):
         return PairOverlap(prior, proposed, reason=reason)
-    prior_gy, proposed_gy = (ISODOSE_PART * _delivered_gy(case.courses[k]) for k in (prior, proposed))
+    prior_gy, proposed_gy = (ISODOSE_PART * (case.courses[k].delivered_gy or 0.0) for k in (prior, proposed))
     home = proposed if case.transforms[proposed] is None else case.reference
     finest = max((c.dose.grid for phase in case.courses[home].phases for c in phase.components), key=lambda g: int(np.prod(g.shape)), default=None)
     if finest is None or min(finest.shape) < 2:
@@ -181,15 +181,9 @@ def _not_known(case: Case, number: int) -> str:
         return f"there is no dose distribution of {quoted}"
     if number in case.unregistered:
         return f"{quoted} is not registered to the reference course"
-    return "" if course.prescription_gy else f"{quoted} states no prescription"
-
-
-def _delivered_gy(course: Course) -> float:
-    """Dose prescribed for the delivered fractions, Gy, of a course with a prescription."""
-    if course.stated_prescription_gy is None:
-        return sum((p.prescription_gy or 0.0) * p.fractions / (p.planned_fractions or p.fractions) for p in course.phases)
-    planned = sum(p.planned_fractions or p.fractions for p in course.phases)
-    return course.stated_prescription_gy * sum(p.fractions for p in course.phases) / planned
+    if not course.prescription_gy:
+        return f"{quoted} states no prescription"
+    return "" if course.delivered_gy else f"different parts of the phases of {quoted} were given, and its prescription is stated for all of them together"
 
 
 def _at_least_gy(case: Case, number: int, points_mm: Float64) -> tuple[Float64, NDArray[np.bool_]]:

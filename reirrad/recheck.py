@@ -32,10 +32,12 @@ class Recheck:
         One for each structure of the case, in its order.
     course : int
         Number of the course that is scaled.
+    keep_points : bool
+        Whether to keep where the points lie, to read shifted doses there.
     """
 
-    def __init__(self, case: Case, organs: Sequence[OrganResult], course: int) -> None:
-        self.case, self.organs, self.course = case, organs, course
+    def __init__(self, case: Case, organs: Sequence[OrganResult], course: int, keep_points: bool = False) -> None:
+        self.case, self.organs, self.course, self.keep_points = case, organs, course, keep_points
         self._lattices: dict[int, tuple[OrganPoints, LatticeDose]] = {}
         self._is_scaled = np.array([k == course for k, c in enumerate(self._courses(1.0, 1)) for _ in deliveries(c.phases)])
 
@@ -56,7 +58,7 @@ class Recheck:
             assert before is not None, "only structures with points have a limit that binds"
             points, plan = self._lattice_of(number)
             by = np.where(self._is_scaled, scale, 1.0).astype(np.float32)[:, None]
-            dose = accumulate(points, courses, case.transforms, case.interpolation, lattice=LatticeDose(by * plan.surface_gy, by * plan.dose_gy))
+            dose = accumulate(points, courses, case.transforms, case.interpolation, self.keep_points, LatticeDose(by * plan.surface_gy, by * plan.dose_gy))
             factors = np.ones(dose.course.size)
             if before.dose.repair is not None:
                 factors[dose.course != self.course] = before.dose.repair[before.dose.course != self.course]

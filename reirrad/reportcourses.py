@@ -136,6 +136,7 @@ def _described(case: Case, k: int) -> dict[str, str]:
         "Kind": "earlier" if course.kind == "prior" else "proposed",
         "Reference": "yes: its structures and frame" if k == case.reference else "no",
         "Prescription": "not known" if course.prescription_gy is None else f"{course.prescription_gy:.2f} Gy",
+        "of the fractions given": "not known" if course.delivered_gy is None else f"{course.delivered_gy:.2f} Gy",
         "Fractions": "not known" if course.fractions is None else str(course.fractions),
         "Largest dose": "no dose files" if largest is None else f"{largest:.2f} Gy",
         "Radiation": course.radiation + (f", RBE {course.rbe:g} in the dose" if course.rbe is not None else ""),

@@ -48,6 +48,11 @@ def course_to_reschedule(case: Case, name: str | None = None) -> int:
             f"The proposed {quoted} has no target dose: its RTPLAN states no prescription, so a scaled dose has no name. Export the RTPLAN with its "
             "prescription, or state prescription_gy for the course."
         )
+    if course.delivered_gy is None:
+        raise ParameterError(
+            f"The proposed {quoted} has phases of which different parts are given, and its prescription is stated for all of them together, so a scaled dose "
+            "has no name. Export the RTPLANs with their prescriptions, or state all fractions of each phase."
+        )
     if not isinstance(course.timing.pattern, Acute | SlowFraction):
         raise ParameterError(f"The proposed {quoted} is {course.timing.title}; needed are external fractions, whose number can be chosen.")
     return number
@@ -86,7 +91,7 @@ def rescheduled_case(case: Case, course: int, scale: float, fractions: int, timi
     """Return the case with one course scaled and given in other, equal fractions: what a plan exported anew would hold."""
     old = case.courses[course]
     components = tuple(Component(c.dose, c.factor * scale) for phase in old.phases for c in phase.components)
-    dose_gy = None if old.prescription_gy is None else old.prescription_gy * scale
+    dose_gy = None if old.delivered_gy is None else old.delivered_gy * scale
     phase = Phase(old.phases[0].label, components, fractions, None, dose_gy)
     courses = tuple(replace(c, phases=(phase,), timing=timing, stated_prescription_gy=None) if k == course else c for k, c in enumerate(case.courses))
     return replace(case, courses=courses)

@@ -91,6 +91,7 @@ def _course(case: Case, number: int, course: Course) -> dict[str, Any]:
         "kind": course.kind,
         "fractions": course.fractions,
         "prescription_gy": _round(course.prescription_gy),
+        "delivered_gy": _round(course.delivered_gy),
         "dose_max_gy": _round(course.dose_max_gy()),
         "grade": course.grade,
         "radiation": course.radiation,

@@ -60,7 +60,7 @@ def render(assessment: Assessment, console: Console) -> None:
 
 def _course(course: Course) -> str:
     """One course in a line."""
-    dose = "" if course.prescription_gy is None else f"{course.prescription_gy:g} Gy in "
+    dose = "" if course.delivered_gy is None else f"{course.delivered_gy:.4g} Gy in "
     fractions = " + ".join(str(p.fractions) + (" concurrent" if p.concurrent else "") for p in course.phases) or course.fractions
     given = "dose not known" if course.is_unknown else f"{dose}{fractions} {'fraction' if fractions in (1, '1') else 'fractions'}"
     timing = f", {course.timing.title}" if course.timing.needs_half_time else ""

@@ -179,7 +179,7 @@ def test_files_read_again(tmp_path: Path) -> None:
 
     ds = pydicom.dcmread(out / "remaining_5fx.dcm")
     source = pydicom.dcmread(folder / "c2" / "00.dcm")
-    assert (ds.DoseType, ds.DoseUnits, ds.DoseSummationType) == ("PHYSICAL", "GY", "PLAN")
+    assert (ds.DoseType, ds.DoseUnits, ds.DoseSummationType) == ("PHYSICAL", "GY", "MULTI_PLAN")
     assert ds.DoseComment == "Remaining dose in 5 fractions, Gy; 100 = no limit"
     assert (ds.PatientID, str(ds.PatientName), ds.StudyInstanceUID, ds.FrameOfReferenceUID) == ("P1", "Doe^Jane", "1.2.3.8", source.FrameOfReferenceUID)
     assert ds.SOPInstanceUID != source.SOPInstanceUID
@@ -404,3 +404,33 @@ def test_tables_beside_others_are_refused(tmp_path: Path) -> None:
     done = run(write_case(tmp_path / "case", limits=SUM_64), "--tables", tmp_path, *DAY)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "already holds other tables (budget_limits.csv)" in done.stderr
+
+
+def test_a_map_is_never_written_among_the_files_of_a_course(tmp_path: Path) -> None:
+    folder = write_case(tmp_path / "case", limits=SUM_64)
+    done = run(folder, "--export", folder / "c1" / "sub", *DAY)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "is one that the files of a course are read from" in done.stderr
+    assert not (folder / "c1" / "sub").exists()
+
+
+def test_the_map_belongs_to_no_plan_that_exists_but_the_earlier_ones(tmp_path: Path) -> None:
+    folder, out = write_case(tmp_path / "case", limits=SUM_64), tmp_path / "out"
+    run(folder, "--export", out, *DAY)
+    plans = {item.ReferencedSOPInstanceUID for item in pydicom.dcmread(out / "remaining_5fx.dcm").ReferencedRTPlanSequence}
+    earlier, proposed = (pydicom.dcmread(folder / c / "00.dcm").ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID for c in ("c1", "c2"))
+    assert earlier in plans
+    assert proposed not in plans
+    assert len(plans) == 2
+
+
+def test_what_concerns_the_proposed_course_alone_is_not_said(tmp_path: Path) -> None:
+    """Two proposed courses, one on paper."""
+    folder = write_case(
+        tmp_path / "case",
+        limits=SUM_64,
+        courses="\n  - {name: first, kind: prior, dicom: c1, completed: 2021-01-01}\n  - {name: second, kind: proposed, dicom: c2, starts: 2022-01-01}\n"
+        "  - {name: third, kind: proposed, starts: 2022-01-01, prescription: {dose_gy: 10, fractions: 1}}\n",
+    )
+    _, found = document(folder)
+    assert {"several_proposed_courses", "course_on_paper"} & {w["code"] for w in found["warnings"]} == set()

@@ -180,9 +180,44 @@ def test_nothing_left_is_said() -> None:
     assert row.binding is not None
     assert (row.binding.limit.id, row.binding.dose_gy, row.binding.order) == ("strict", None, 0.0)
     assert (row.binding.value_at, row.binding.deficit) == (pytest.approx(36), pytest.approx(6))
-    assert row.reason == "limit strict is not met at any dose: the other courses alone exceed the limit"
+    assert row.reason == "limit strict is not met at any dose (Dmax 36.00 of 30 Gy): the other courses alone exceed the limit"
     assert row.next is not None
     assert (row.next.limit.id, row.next_margin) == ("other", None)
+
+
+@pytest.mark.parametrize("stated", [None, 28.0])
+def test_a_plan_of_which_a_part_is_given_is_scaled_from_the_dose_of_that_part(stated: float | None) -> None:
+    """20 of 28 Gy: 5 of 7 fractions. The distribution is that of 20 Gy, and so is its name: 20 Gy in 5 more make 36 + 28 = 64 Gy."""
+    phase = Phase("plan", plan().phases[0].components, 5, 7, 28.0)
+    partly = replace(plan(phases=(phase,)), stated_prescription_gy=stated)
+    assert partly.delivered_gy == pytest.approx(20)
+    row = only(case(FIRST, partly), limit("Dmax", 64.0))
+    assert (row.scale, row.dose_gy) == (pytest.approx(1, rel=1e-5), pytest.approx(20, rel=1e-5))
+
+
+def test_phases_given_in_part_with_one_prescription_for_all_have_no_dose_to_scale() -> None:
+    one, two = (Phase(name, plan().phases[0].components, n, planned, None) for name, n, planned in (("a", 20, 28), ("b", 8, 8)))
+    partly = replace(plan(phases=(one, two)), stated_prescription_gy=60.0)
+    assert partly.delivered_gy is None
+    with pytest.raises(ParameterError, match="phases of which different parts are given"):
+        only(case(FIRST, partly), limit("Dmax", 64.0))
+
+
+def test_half_times_of_schedules_twice_a_day_are_named() -> None:
+    organs, choice = ((box_structure("Vagina"), "vagina"),), chosen(limit("Dmax", 64.0, "vagina"))
+    once_a_day, twice = (found(case(FIRST, plan(), organs=organs), choice, (s,)).notices for s in (ScheduleChoice(10), ScheduleChoice(10, 2, 6.0)))
+    assert "half_time_convention" not in {n.code for n in once_a_day}
+    assert "half_time_convention" in {n.code for n in twice}
+
+
+def test_the_largest_fraction_is_that_of_any_organ() -> None:
+    """An organ without a limit, 1.5 times as hot."""
+    hot = even_dose(20.0)
+    doses = hot.dose_gy.copy()
+    doses[..., :3] = 30.0
+    organs = ((box_structure("Rectum", box=(8.0, 20.0, 15.0, 35.0)), "rectum"), (box_structure("Skin", box=(-6.0, -2.0, 15.0, 35.0), number=2), "skin"))
+    row = only(case(FIRST, plan(DoseGrid(hot.grid, doses, hot.frame_uid)), organs=organs), limit("Dmax", 64.0), n=5)
+    assert row.largest_per_fraction_gy == pytest.approx(30 * (row.scale or 0) / 5, rel=0.03)  # cubic interpolation overshoots at the step by 2 %
 
 
 def test_optimal_limit_exceeded_already_leaves_the_mandatory_one() -> None:

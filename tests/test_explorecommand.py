@@ -252,7 +252,7 @@ def test_sheet_with_fewer_rows_where_all_do_not_fit(plain, tmp_path, monkeypatch
             raise ReirradError("too long")
         return b"%PDF-"
 
-    monkeypatch.setattr("reirrad.reportpdf.as_pdf", fits_with_six)
+    monkeypatch.setattr("reirrad.optionsheetfile.as_pdf", fits_with_six)
     run(plain, "--schedules", "20/5", "--sheet", tmp_path / "x.pdf")
     assert len(asked) == 3
     assert (tmp_path / "x.pdf").read_bytes() == b"%PDF-"
@@ -262,7 +262,7 @@ def test_nothing_is_written_where_the_sheet_cannot_be(plain, tmp_path, monkeypat
     def never(report: Any) -> bytes:
         raise ReirradError("The document needs 2 pages.")
 
-    monkeypatch.setattr("reirrad.reportpdf.as_pdf", never)
+    monkeypatch.setattr("reirrad.optionsheetfile.as_pdf", never)
     status, out, err = run(plain, "--schedules", "20/5", "--sheet", tmp_path / "x.pdf", "--json", tmp_path / "x.json", "--tables", tmp_path / "t")
     assert (status, out) == (2, "")
     assert "Refused: The document needs 2 pages." in err

@@ -200,6 +200,23 @@ def test_bands_are_those_of_the_scaled_plan():
     assert without.band(without.findings[0]) is None
 
 
+def test_bands_of_shifts_are_those_of_the_scaled_plan():
+    """An earlier dose with a gradient, planned on other images, may lie 3 mm elsewhere."""
+    gradient = even_dose(30.0)
+    doses = (gradient.dose_gy * np.linspace(0.8, 1.2, gradient.dose_gy.shape[2], dtype=np.float32)).astype(np.float32)
+    one = prescribed(case(course("first", "prior", DoseGrid(gradient.grid, doses, gradient.frame_uid), 10), course("second", "proposed", 20, 5)))
+    (found,) = evaluated(one, "30/10", limit("Dmax", 80.0), uncertainty=Uncertainty(shift_mm=3))
+    mine = found.band(found.findings[0])
+    planned = replace(one, courses=(one.courses[0], course("second", "proposed", 30, 10)))
+    choice = LimitChoice((limit("Dmax", 80.0),), frozenset(), ("limits.yaml",), Uncertainty(shift_mm=3))
+    expected = assess(planned, choice).uncertainty
+    assert mine is not None
+    assert expected is not None
+    (theirs,) = expected.bands
+    assert (mine.low, mine.nominal, mine.high) == pytest.approx((theirs.low, theirs.nominal, theirs.high), abs=2e-3)
+    assert mine.high - mine.nominal > 0.5
+
+
 def test_largest_fraction_of_a_dose_that_is_known_in_part():
     """The grids end at z = 7.5 mm, the organ at 12.5: at least 20 Gy, 4 Gy a fraction."""
     one = prescribed(two_courses(organs=((box_structure(planes=(0.0, 5.0, 10.0)), "rectum"),)))

@@ -95,6 +95,13 @@ def test_prescription_counts_for_the_delivered_fractions() -> None:
     assert (found.prior_gy, found.overlaps) == (pytest.approx(10), False)
 
 
+def test_one_prescription_for_phases_given_in_different_parts_bounds_no_volume() -> None:
+    phases = tuple(Phase(name, (Component(block(6, PROPOSED)),), n, 10) for name, n in (("a", 4), ("b", 10)))
+    given = Course("first", "prior", phases, "1.2.3.100", stated_prescription_gy=50.0)
+    found = volume_overlap(case(given, treated("second", "proposed", block(20, PROPOSED)), organs=()), 0, 1)
+    assert (found.overlaps, "different parts of the phases" in found.reason) == (None, True)
+
+
 def test_fractions_that_no_plan_states_are_the_planned_ones() -> None:
     phases = (Phase("plan", (Component(block(30, PROPOSED)),), 10, None, 30.0),)
     found = volume_overlap(case(Course("first", "prior", phases, "1.2.3.100"), treated("second", "proposed", block(20, PROPOSED)), organs=()), 0, 1)

@@ -48,7 +48,8 @@ def test_result_of_two_courses() -> None:
     assert found["warnings"] == [{"code": "a_code", "message": "words", "course": "first", "structure": "Rectum"}, {"code": "b_code", "message": "words"}]
     first, second = found["courses"]
     assert first == {
-        "name": "first", "kind": "prior", "fractions": 10, "prescription_gy": None, "dose_max_gy": 30.0, "radiation": "photon", "grade": "B", "rbe": None,
+        "name": "first", "kind": "prior", "fractions": 10, "prescription_gy": None, "delivered_gy": None, "dose_max_gy": 30.0, "radiation": "photon",
+            "grade": "B", "rbe": None,
         "timing": "one a day",
         "starts": None, "completed": "2021-01-01", "registration": {"method": "same_frame", "detail": None}, "inputs": [],
         "phases": [{"label": "plan", "fractions": 10, "planned_fractions": 10, "concurrent": False, "prescription_gy": None}],

@@ -138,8 +138,12 @@ def _used(case_folder: Path, course: Course, role: str) -> list[Record]:
 def _plans(doses: Sequence[Dataset]) -> tuple[tuple[str, str], ...]:
     """Plans the doses refer to. DICOM knows no dose without one, and no sum of fewer than two; so where there is none, an identifier stands for it."""
     found = [(text(item, "ReferencedSOPClassUID"), text(item, "ReferencedSOPInstanceUID")) for ds in doses for item in items(ds, "ReferencedRTPlanSequence")]
-    unknown = uid_from_text("plan of", *(text(ds, "SOPInstanceUID") for ds in doses))
-    return tuple(dict.fromkeys(plan for plan in found if all(plan))) or ((str(RTPlanStorage), str(unknown)),)
+    return tuple(dict.fromkeys(plan for plan in found if all(plan))) or (plan_of_nobody(*(text(ds, "SOPInstanceUID") for ds in doses)),)
+
+
+def plan_of_nobody(*words: str) -> tuple[str, str]:
+    """Reference to a plan that does not exist, for a dose that belongs to none; the same for the same words."""
+    return str(RTPlanStorage), str(uid_from_text("plan of", *words))
 
 
 def _taken(header: Dataset, course: Course) -> tuple[RawDataElement, ...]:
