@@ -422,8 +422,8 @@ def _row(
     reason = None
     if scale is None and binding is not None:
         limit, value = binding.limit, binding.value_at
-        reads = "" if value is None else f" ({limit.metric} {value:.2f} of {limit.limit:g} {limit.unit})"
-        reason = f"limit {printable(limit.id)} is not met at any dose{reads}: {binding.reason or 'the other courses alone exceed it'}"
+        known = "" if value is None else f" ({limit.metric} {value:.2f} of {limit.limit:g} {limit.unit})"
+        reason = f"limit {printable(limit.id)} is not met at any dose{known}: {binding.reason or 'the other courses alone exceed it'}"
     elif scale == math.inf:
         reason = "no mandatory limit restricts this schedule"
     dose_gy = (scale or 0.0) * prescription_gy
