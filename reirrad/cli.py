@@ -14,11 +14,14 @@ from typing import Annotated, Any
 import typer
 
 from reirrad import __version__
+from reirrad.appcommand import app as page
+from reirrad.batchcommand import batch
 from reirrad.budgetcommand import budget
 from reirrad.checkcommand import check
 from reirrad.cordcommand import cord
 from reirrad.explorecommand import explore
 from reirrad.library import library
+from reirrad.pacscommand import pacs
 from reirrad.registercommand import register
 from reirrad.schedule import SYNTAX
 from reirrad.terminal import REFUSED, console, progress, refuse_unwritable, say, write
@@ -293,6 +296,9 @@ def recovery() -> None:
 
 app.command()(explore)
 app.command()(budget)
+app.command("app")(page)
+app.add_typer(batch)
+app.add_typer(pacs)
 app.command()(cord)
 app.command()(register)
 app.add_typer(library)

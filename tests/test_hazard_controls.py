@@ -421,11 +421,26 @@ def test_hashing_and_threads_change_no_byte(tmp_path: Path) -> None:
 FORBIDDEN_MODULES = {
     **dict.fromkeys(("subprocess", "multiprocessing", "pty"), "H44"),
     **dict.fromkeys(("pickle", "cPickle", "shelve", "marshal", "code", "runpy", "joblib", "dill"), "H45"),
-    **dict.fromkeys(("socket", "ssl", "http", "ftplib", "smtplib", "urllib", "requests", "httpx", "aiohttp", "webbrowser", "pynetdicom"), "H47"),
+    **dict.fromkeys(
+        ("socket", "ssl", "http", "ftplib", "smtplib", "urllib", "requests", "httpx", "aiohttp", "webbrowser", "pynetdicom", "dicomweb_client", "retrying"),
+        "H47",
+    ),
 }
 FORBIDDEN_CALLS = {
     **dict.fromkeys(("os.system", "os.popen", "os.execv", "os.execvp", "os.spawnv", "os.posix_spawn", "os.startfile"), "H44"),
     **dict.fromkeys(("eval", "exec", "compile", "__import__", "np.load", "numpy.load", "pickle.loads", "yaml.load"), "H45"),
+}
+
+
+# The only modules that may: the command of the page asks whether a port is free, its gate takes addresses apart; the batch starts this program itself, with
+# fixed arguments; archives are what `pacs` is for.
+ALLOWED = {
+    "appcommand.py": {"H47"},
+    "ui/gate.py": {"H47"},
+    "batchcage.py": {"H44"},
+    "pacs/dicomweb.py": {"H47"},
+    "pacs/dimse.py": {"H47"},
+    "pacs/profile.py": {"H47"},
 }
 
 
@@ -444,9 +459,9 @@ def offences(source: str) -> set[str]:
 
 @pytest.mark.hazard("H44", "H45", "H47")
 def test_no_module_of_the_package_can_call_out_or_run_data() -> None:
-    sources = {p.name: p.read_text(encoding="utf-8") for p in PACKAGE.rglob("*.py")}
+    sources = {p.relative_to(PACKAGE).as_posix(): p.read_text(encoding="utf-8") for p in PACKAGE.rglob("*.py")}
     assert len(sources) > 40
-    assert {name: offences(text) for name, text in sources.items() if offences(text)} == {}
+    assert {name: offences(text) for name, text in sources.items() if offences(text)} == ALLOWED
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The web page: load, see, decide. Streamlit alone imports it; nothing below knows of it."""

@@ -1,0 +1,5 @@
+"""Explore schedules."""
+
+from reirrad.ui.explorepage import show
+
+show()

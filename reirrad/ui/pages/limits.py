@@ -1,0 +1,5 @@
+"""Limits, dose-volume histograms, what-if."""
+
+from reirrad.ui.limitspage import show
+
+show()

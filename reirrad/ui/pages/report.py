@@ -1,0 +1,5 @@
+"""Report and files to take away."""
+
+from reirrad.ui.reportpage import show
+
+show()

@@ -1,0 +1,5 @@
+"""See images, doses and registration."""
+
+from reirrad.ui.seepage import show
+
+show()
