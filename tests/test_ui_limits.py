@@ -504,7 +504,7 @@ class TestPage:
         session.loaded = loaded()
         at = page(session)
         assert not at.exception
-        assert at.header[0].value == "Limits"
+        assert at.title[0].value == "Limits"
         (view,) = at.get("bidi_component")
         assert "A mandatory limit is exceeded." in str(view.proto)
         assert [json.loads(c.proto.spec)["layout"]["title"]["text"] for c in at.get("plotly_chart")] == [

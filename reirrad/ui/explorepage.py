@@ -19,7 +19,7 @@ from reirrad.ui.explorecharts import Point, effect_chart, highest_chart
 from reirrad.ui.exploresheet import gaps, show_highest_table, show_options, show_remaining
 from reirrad.ui.exploring import EVERY, USUAL, Exploring, asked_schedule, exploring_of, largest_use, planned, preview, twice_a_day
 from reirrad.ui.reportblocks import flag, show_rows
-from reirrad.ui.session import current
+from reirrad.ui.session import Session, current
 from reirrad.ui.text import plain
 
 __all__ = ["show"]
@@ -41,7 +41,7 @@ LEFT_OF_THE_LINE: Final = (
 
 def show() -> None:
     """Show the page."""
-    st.header("Explore schedules")
+    st.title("Explore schedules")
     session = current()
     if session.loaded is None:
         st.info("Load a case first: there is nothing to explore yet.")
@@ -57,7 +57,7 @@ def show() -> None:
         return
     course = session.loaded.case.courses[exploring.course]
     st.caption(f"{plain(course.name)}: {exploring.prescription_gy:g} Gy in {course.fractions or 'an unknown number of'} fractions. {SCALED}")
-    _schedule(exploring)
+    _schedule(session)
     show_highest_table(exploring)
     show_options(exploring)
     show_remaining(session, session.loaded)
@@ -67,9 +67,12 @@ def show() -> None:
 
 
 @st.fragment
-def _schedule(exploring: Exploring) -> None:
-    """Sliders and everything that follows them; alone run again when one moves."""
-    loaded, token = exploring.loaded, exploring.token
+def _schedule(session: Session) -> None:
+    """Sliders and everything that follows them; alone run again when one moves. Streamlit keeps what it is called with: the session can be emptied."""
+    if session.loaded is None:
+        return
+    loaded, exploring = session.loaded, exploring_of(session, session.loaded)
+    token = exploring.token
     sliders, table = st.columns([2, 3], gap="large")
     with sliders:
         asked = _asked(exploring)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +29,7 @@ CHART: Final[dict[str, Any]] = {"displaylogo": False, "responsive": True, "modeB
 
 def show() -> None:
     """Show the page."""
-    st.header("Limits")
+    st.title("Limits")
     session = current()
     if session.loaded is None:
         st.info("Load a case first: there are no limits to show yet.")
@@ -41,7 +43,7 @@ def show() -> None:
     if explored is None:
         st.info("The case has no structure that stands for an organ, so no limit can be shown. Say on the page Load what its structures are.")
         return
-    _limits(explored)
+    _limits(session)
 
 
 def is_edited(session: Session) -> bool:
@@ -79,11 +81,21 @@ def page_data(explored: Explored) -> tuple[dict[str, Any], Assessment | None]:
     return data | shown | {"problem": explored.problem, "pending": bool(pending)}, found
 
 
+def _take(session: Session, token: str, message: Mapping[str, Any]) -> None:
+    """Do what the browser asks, unless it speaks of another case."""
+    explored = None if session.loaded is None else explored_of(session, session.loaded)
+    if explored is not None and explored.token == token:
+        explored.take(message)
+
+
 @st.fragment
-def _limits(explored: Explored) -> None:
-    """Everything that follows the sliders; alone run again when one moves."""
+def _limits(session: Session) -> None:
+    """Everything that follows the sliders; alone run again when one moves. Streamlit keeps what it is called with: the session can be emptied."""
+    explored = None if session.loaded is None else explored_of(session, session.loaded)
+    if explored is None:
+        return
     data, found = page_data(explored)
-    show_limits(data, f"limits_{explored.token}", explored.take)
+    show_limits(data, f"limits_{explored.token}", partial(_take, session, explored.token))
     if found is None:
         return
     result = next(o for o in found.organs if o.name == explored.chosen)

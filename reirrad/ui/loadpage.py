@@ -16,6 +16,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from reirrad.casefile import CASE_FILE
 from reirrad.errors import CaseFileError, ReirradError, printable
 from reirrad.table import VERDICTS
+from reirrad.ui import archivetab
 from reirrad.ui.caseeditor import show_editor
 from reirrad.ui.casetext import case_text, refusal_of, said_of
 from reirrad.ui.found import found_for
@@ -26,7 +27,7 @@ from reirrad.ui.uploads import allowed, allowed_folders, copied, received, sampl
 
 __all__ = ["calculate", "checked", "open_case_file", "open_path", "open_uploads", "show"]
 
-FOLDER, FILES, HERE, SAMPLE = "A folder", "A zip or single files", "A path on this machine", "A sample"
+FOLDER, FILES, HERE, ARCHIVE, SAMPLE = "A folder", "A zip or single files", "A path on this machine", "The archive", "A sample"
 LIMITS_PAGE: Final = Path(__file__).parent / "pages" / "limits.py"
 SHOW_VERDICT: Final[dict[str, Callable[..., Any]]] = {"within": st.success, "caution": st.warning, "exceeded": st.error, "not_evaluable": st.warning}
 LARGEST_CASE_FILE: Final = 1_000_000
@@ -39,8 +40,9 @@ def show() -> None:
     """Show the page."""
     session = current()
     st.title("Load a case")
+    said = st.container()  # there in any case, so that what is unfolded below stays so
     if REFUSED in session.kept:
-        st.error(plain(session.kept[REFUSED]))
+        said.error(plain(session.kept[REFUSED]))
     if session.opened is None:
         st.caption("Exports of the planning system: RTDOSE, RTPLAN, RTSTRUCT and CT of every course. Nothing of them stays when this tab is closed.")
         _sources(session)
@@ -143,7 +145,7 @@ def _open(session: Session, take: Callable[[], tuple[Path, str | None]], tell: T
 def _sources(session: Session) -> None:
     """Ask where the case comes from, and open it."""
     folders, made = allowed_folders(), samples()
-    sources = [FOLDER, FILES, *([HERE] if folders else []), *([SAMPLE] if made else [])]
+    sources = [FOLDER, FILES, *([HERE] if folders else []), *([ARCHIVE] if archivetab.is_offered() else []), *([SAMPLE] if made else [])]
     source = st.radio("Open", sources, horizontal=True, key="load-source")
     key = f"upload-{session.patient}-{session.version}"
     if source == FOLDER:
@@ -157,6 +159,8 @@ def _sources(session: Session) -> None:
             text = st.text_input("Folder, zip or case file", help=f"Below {plain(', '.join(map(str, folders)))}.", key="load-path-text")
             if st.form_submit_button("Open") and text.strip():
                 _try(session, lambda tell: open_path(session, allowed(text, folders), tell))
+    elif source == ARCHIVE:
+        archivetab.show(session, lambda title, work: _try(session, work, title=title), _open)
     else:
         where, button = st.columns([4, 1], vertical_alignment="bottom")
         name = where.selectbox("Sample (made data, no patient)", list(made), format_func=printable, key="load-sample")
@@ -169,11 +173,11 @@ def _intake(session: Session, uploads: Sequence[Any]) -> None:
         _try(session, lambda tell: open_uploads(session, uploads, tell), uploads)
 
 
-def _try(session: Session, work: Callable[[Tell], None], uploads: Sequence[Any] = ()) -> None:
+def _try(session: Session, work: Callable[[Tell], None], uploads: Sequence[Any] = (), title: str = "Reading the files") -> None:
     """Do the work with progress shown, then show the page anew, with the reason where it was refused."""
     session.kept.pop(REFUSED, None)
     try:
-        _with_progress("Reading the files", work)
+        _with_progress(title, work)
     except ReirradError as refusal:
         session.kept[REFUSED] = str(refusal)
         session.version += 1  # another uploader, which does not hold these files
@@ -214,6 +218,8 @@ def _case(session: Session) -> None:
     opened = session.opened
     assert opened is not None
     _heading(session)
+    for notice in opened.notices:
+        st.warning(plain(notice.message))
     document, slots = show_editor(session)
     text = case_text(document)
     session.document, session.is_changed = document, session.loaded is not None and opened.calculated != text

@@ -10,7 +10,7 @@ from typing import Any, Final
 from reirrad.casefile import CASE_FILE, read_case_file
 from reirrad.draft import propose
 from reirrad.draftfile import draft_text
-from reirrad.errors import CaseFileError, printable
+from reirrad.errors import CaseFileError, Notice, printable
 from reirrad.ui.found import Found, found_for, found_in
 from reirrad.yamltext import read_plain
 
@@ -41,6 +41,8 @@ class Opened:
         Text of the case file that was checked or refused last, and why it was refused.
     calculated : str or None
         Text of the case file that was calculated.
+    notices : tuple of Notice
+        What was said of the files by where they came from.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class Opened:
     base: Document
     checked: tuple[str, str | None] | None = None
     calculated: str | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 def open_folder(folder: Path, named: str | None = None, tell: Callable[[str], None] = NO_TELL) -> Opened:

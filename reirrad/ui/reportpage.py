@@ -63,7 +63,7 @@ class Made:
 
 def show() -> None:
     """Show the page."""
-    st.header("Report")
+    st.title("Report")
     session = current()
     if session.loaded is None:
         st.info("Load a case first: there is nothing to report yet.")

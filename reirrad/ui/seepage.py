@@ -31,7 +31,7 @@ MOST_LEVELS: Final = 12
 
 def show() -> None:
     """Show the page."""
-    st.header("See")
+    st.title("See")
     session = current()
     if session.loaded is None:
         st.info("Load a case first: there is nothing to see yet.")

@@ -63,11 +63,11 @@ async def _tend() -> None:
                 LOG.error("A closed tab could not be forgotten (%s)", named(error))
         if left:
             server.media_file_mgr.remove_orphaned_files()  # files to take away, which closing only marks
-            gc.collect()  # Streamlit is told not to do so after every step; what refers to itself would wait for the next collection, which may be long
+            _give_back()
 
 
 def _give_back() -> None:
-    """Free what refers to itself now, not at the next collection, and give memory that is free back to the system where the C library keeps it (Linux)."""
+    """Free what refers to itself, and give free memory that the C library keeps back to the system (Linux)."""
     gc.collect()
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

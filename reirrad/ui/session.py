@@ -30,7 +30,7 @@ PREFIX: Final = "reirrad-tab-"
 KEY: Final = "reirrad_session"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Loaded:
     """A case that was read and calculated.
 
@@ -48,7 +48,7 @@ class Loaded:
     assessment: Assessment
 
 
-@dataclass(eq=False, weakref_slot=True, slots=True)
+@dataclass(eq=False, weakref_slot=True, slots=True, repr=False)
 class Session:
     """What one tab holds.
 
