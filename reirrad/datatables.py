@@ -28,7 +28,7 @@ DECIMALS: Final = 6  # of volumes in a DVH, cc
 AT_LEAST: Final = tuple(f"{key.removesuffix('_gy')}_at_least_gy" for key in KEYS)
 
 COURSES: Final = (
-    "name", "kind", "fractions", "prescription_gy", "dose_max_gy", "grade", "radiation", "rbe", "timing", "starts", "completed",
+    "name", "kind", "fractions", "prescription_gy", "delivered_gy", "dose_max_gy", "grade", "radiation", "rbe", "timing", "starts", "completed",
     "registration_method", "registration_detail",
 )  # fmt: skip
 PHASES: Final = ("course", "label", "fractions", "planned_fractions", "concurrent", "prescription_gy")

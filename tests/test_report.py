@@ -248,6 +248,7 @@ def test_courses_as_their_files_say() -> None:
         "Kind": {"first": "earlier", "second": "proposed"},
         "Reference": {"first": "no", "second": "yes: its structures and frame"},
         "Prescription": {"first": "30.00 Gy", "second": "20.00 Gy"},
+        "of the fractions given": {"first": "30.00 Gy", "second": "20.00 Gy"},
         "Fractions": {"first": "10", "second": "5"},
         "Largest dose": {"first": "30.00 Gy", "second": "20.00 Gy"},
         "Radiation": {"first": "photon", "second": "photon"},
