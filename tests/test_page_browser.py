@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 
 from reirrad.cli import app as command_line
 
-pytestmark = [needs_chromium, pytest.mark.xdist_group("page")]  # one server, one browser, and classes that go on where they were
+pytestmark = needs_chromium
 SAMPLE_A = ROOT / "sample_plans" / "A-groin-relapse"
 KEEP_S = 2  # how long a closed tab is kept here
 HOSTILE = '<img src=x onerror="alert(1)"> **b** $x$'

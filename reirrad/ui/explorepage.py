@@ -91,10 +91,10 @@ def _schedule(session: Session) -> None:
         _limits(exploring, now)
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Highest dose that limits allow")
+        st.header("Highest dose that limits allow")
         _highest(exploring, asked)
     with right:
-        st.subheader("Tumour effect against the worst organ")
+        st.header("Tumour effect against the worst organ")
         chart = effect_chart(_points(exploring, now), exploring.exploration, loaded.case.tumour)
         if chart is None:
             st.caption("Not drawn: no limit has a value, or no effect on the tumour is left.")

@@ -87,7 +87,7 @@ def _remarks(exploring: Exploring) -> list[str]:
 
 def show_options(exploring: Exploring) -> None:
     """Options side by side, as the sheet shows them."""
-    st.subheader("Option sheet")
+    st.header("Option sheet")
     options = tuple(exploring.options.values())
     if not options:
         st.caption(f"Empty. Set the sliders and add up to {MOST_OPTIONS} options to see them side by side and take the sheet away.")
@@ -120,7 +120,7 @@ def show_options(exploring: Exploring) -> None:
 def show_remaining(session: Session, loaded: Loaded) -> None:
     """What the earlier courses leave."""
     day = dt.date.today()
-    st.subheader("Remaining dose")
+    st.header("Remaining dose")
     budgets = budgets_of(session, loaded)
     proposed = None if loaded.case.proposed is None else loaded.case.courses[loaded.case.proposed].fractions
     number, button, _ = st.columns([1, 1, 2], vertical_alignment="bottom")

@@ -154,7 +154,7 @@ def signoff_section(case: Case, signoffs: Mapping[str, Mapping[str, Any]]) -> Se
 
 def _report(session: Session, made: Made, day: dt.date, *, stale: bool) -> bytes | None:
     """Ask for what only a person knows, compose the report and hand it out; what is to be seen of it, None where there is none."""
-    st.subheader("Physics report")
+    st.header("Physics report")
     loaded = made.loaded
     who, what = st.columns([1, 2])
     user = who.text_input("Asked by (optional)", max_chars=120, key=f"report-user-{session.patient}")
@@ -184,7 +184,7 @@ def _report(session: Session, made: Made, day: dt.date, *, stale: bool) -> bytes
 
 def _preview(page: bytes) -> None:
     """The report in a frame of its own that may run no script and reach nothing."""
-    st.subheader("Preview")
+    st.header("Preview")
     if not st.toggle("Show the report here", value=True, key="report-preview"):
         return
     if len(page) > LARGEST_PREVIEW:
@@ -200,7 +200,7 @@ def _preview(page: bytes) -> None:
 
 def _doses(session: Session, made: Made, day: dt.date, *, stale: bool) -> None:
     """Doses for other systems."""
-    st.subheader("Doses for a planning system")
+    st.header("Doses for a planning system")
     st.caption("Cumulative EQD2 and each course on the dose grid of the reference course, as RTDOSE of its patient and study. Do not plan on them unchecked.")
     if made.doses is None or made.doses_day != day:
         if st.button("Make the RTDOSE files", disabled=stale, key="make-doses"):
@@ -222,7 +222,7 @@ def _doses(session: Session, made: Made, day: dt.date, *, stale: bool) -> None:
 
 def _data(session: Session, loaded: Loaded) -> None:
     """The result as data, and the case file it was calculated from."""
-    st.subheader("Data")
+    st.header("Data")
     st.caption("Every number of the result: as one JSON document, or as tables for spreadsheets (CSV) and for analysis (Parquet). They hold no pictures.")
     assessment, case_file = loaded.assessment, _case_file(session, loaded)
     files = (
