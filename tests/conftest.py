@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,11 @@ def reference_data() -> Path:
 def reference_cases() -> Path:
     """Generator and description of valid, odd and bad cases, not part of the project."""
     return _folder("REIRRAD_REFERENCE_CASES", ROOT.parent / "shared" / "cases")
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Streamlit's tests of pages put their script in the place of the main module, which processes that are started later would run."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
