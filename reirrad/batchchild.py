@@ -23,7 +23,7 @@ from typing import IO, Any, Final
 
 from reirrad import __version__
 from reirrad.casefolder import open_case
-from reirrad.errors import ReirradError
+from reirrad.errors import ReirradError, place_of
 
 __all__ = ["answer", "input_sha256", "main"]
 
@@ -78,7 +78,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
                 found |= {"outcome": "refused", "message": str(error)}
         except Exception as error:  # noqa: BLE001 - the door of this process; the message of the exception may hold patient data and is not shown
             found["message"] = (
-                f"The program met a situation it was not made for ({type(error).__name__} at {_innermost(error)}), and gives no number rather than a doubtful "
+                f"The program met a situation it was not made for ({type(error).__name__} at {place_of(error)}), and gives no number rather than a doubtful "
                 "one. Please report this line to the maintainers, without patient data."
             )
     return found | {"seconds": round(time.monotonic() - start, 3), "peak_mb": _peak_mb()}
@@ -253,16 +253,6 @@ def _peak_mb() -> float | None:
         return None
     peak = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
     return round(int(peak[0]) / 1024, 1) if peak else None
-
-
-def _innermost(error: BaseException) -> str:
-    trace, where = error.__traceback__, "unknown place"
-    while trace is not None:
-        file = Path(trace.tb_frame.f_code.co_filename)
-        if "reirrad" in file.parts:
-            where = f"{file.name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return where
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from reirrad.batch import CaseResult
 from reirrad.errors import ReirradError, printable
+from reirrad.wholefiles import whole_file
 
 __all__ = ["Journal", "journal_folder"]
 
@@ -177,17 +177,8 @@ def _without_document(result: CaseResult) -> CaseResult:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a whole file or none."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with whole_file(path) as stream:
+        stream.write(content)
 
 
 def _locked(handle: int) -> bool:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
@@ -15,6 +12,7 @@ from reirrad.batch import CaseResult
 from reirrad.datatables import DataTable, table_of
 from reirrad.errors import ReirradError, printable
 from reirrad.tablefiles import as_csv
+from reirrad.wholefiles import whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,7 +101,7 @@ def write_table(results: Iterable[Stored], out: Path, form: Format, keep: Filter
         When it cannot be written.
     """
     try:
-        with _whole(out) as stream:
+        with whole_file(out) as stream:
             return WRITERS[form](_chunks(results, keep), stream)
     except OSError as error:
         raise ReirradError(
@@ -183,18 +181,3 @@ def _text(value: Any) -> Any:
 
 
 WRITERS: Final[dict[Format, Callable[[Iterable[DataTable], IO[bytes]], int]]] = {"csv": _csv, "parquet": _parquet, "jsonl": _jsonl}
-
-
-@contextmanager
-def _whole(out: Path) -> Iterator[IO[bytes]]:
-    """A stream whose content becomes the file at the end; without an end, nothing is left."""
-    handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(out)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

@@ -121,7 +121,7 @@ def _calculate(path: Path, numbers: tuple[int, ...], level: str, zones: str, exp
 def _write_all(folder: Path, contents: dict[str, bytes]) -> None:
     """Write every file or none."""
     from reirrad.errors import ParameterError
-    from reirrad.outputfolder import all_or_none
+    from reirrad.wholefiles import all_or_none
 
     try:
         with all_or_none(folder) as temporary:

@@ -19,6 +19,7 @@ from reirrad.batchcommand import batch
 from reirrad.budgetcommand import budget
 from reirrad.checkcommand import check
 from reirrad.cordcommand import cord
+from reirrad.errors import place_of
 from reirrad.explorecommand import explore
 from reirrad.library import library
 from reirrad.pacscommand import pacs
@@ -58,7 +59,7 @@ def main() -> None:
         raise SystemExit(REFUSED) from None
     except Exception as error:  # noqa: BLE001
         # The last resort: a fault of the program. The message of the exception may hold patient data and is not shown.
-        where = _innermost(error)
+        where = place_of(error)
         say(
             f"Refused: the program met a situation it was not made for ({type(error).__name__} at {where}), and gives no number rather than a doubtful one. "
             "Nothing was written. Please report this line to the maintainers, without patient data."
@@ -79,17 +80,6 @@ def _refuse_empty() -> None:
     if any(argument == "" for argument in sys.argv[1:]):
         say("Refused: one of the arguments is empty; needed a path or a value. Write . for the current folder.")
         raise typer.Exit(REFUSED)
-
-
-def _innermost(error: BaseException) -> str:
-    trace = error.__traceback__
-    where = "unknown place"
-    while trace is not None:
-        file = Path(trace.tb_frame.f_code.co_filename)
-        if "reirrad" in file.parts:
-            where = f"{file.name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return where
 
 
 app.command()(check)

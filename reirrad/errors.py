@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["CaseFileError", "DicomError", "GeometryError", "LimitFileError", "Notice", "ParameterError", "ReirradError", "printable"]
+__all__ = ["CaseFileError", "DicomError", "GeometryError", "LimitFileError", "Notice", "ParameterError", "ReirradError", "place_of", "printable"]
 
 
 class ReirradError(Exception):
@@ -68,3 +69,14 @@ def printable(text: object, limit: int = 80) -> str:
     plain = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in str(text))
     plain = " ".join(plain.split())
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
+
+
+def place_of(error: BaseException) -> str:
+    """File and line of this package where an error arose; its message, which may hold patient data, is nowhere shown."""
+    trace, where = error.__traceback__, "unknown place"
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if "reirrad" in file.parts:
+            where = f"{file.name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return where

@@ -26,8 +26,8 @@ from reirrad.displaymap import display_map
 from reirrad.dose import DoseGrid, Float32
 from reirrad.errors import Notice, ReirradError, printable
 from reirrad.grid import Grid
-from reirrad.outputfolder import all_or_none
 from reirrad.voxelsum import VoxelSum, reference_grid, summable, voxel_sum
+from reirrad.wholefiles import all_or_none
 
 __all__ = ["ExportError", "export", "refuse_course_folder"]
 

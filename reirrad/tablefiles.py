@@ -13,7 +13,7 @@ from typing import Final, Literal
 from reirrad import __version__
 from reirrad.datatables import DataTable, Value
 from reirrad.errors import ReirradError, printable
-from reirrad.outputfolder import all_or_none
+from reirrad.wholefiles import all_or_none
 
 __all__ = ["Format", "as_csv", "as_json", "as_parquet", "write_tables"]
 

@@ -6,13 +6,14 @@ import datetime as dt
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from reirrad.wholefiles import whole_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,20 +70,12 @@ def write(target: str, text: str) -> None:
 
 def write_bytes(target: str, content: bytes) -> None:
     """Write a whole file or none."""
-    path = Path(target)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with whole_file(Path(target)) as stream:
             stream.write(content)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
     except OSError as error:
         say(f"Refused: the result could not be written to {target!r} ({error.strerror}). Free space or choose another folder, and run again.")
         raise typer.Exit(REFUSED) from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def say(text: str) -> None:

@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 
 import reirrad
 from reirrad import checkcommand, cli
+from reirrad.errors import place_of
 from reirrad.result import result_schema
 
 Outcome = tuple[int, str, str]
@@ -246,7 +247,7 @@ def test_output_that_is_no_stream_of_bytes(tmp_path: Path, run: Run, monkeypatch
 
 
 def test_fault_outside_the_package_is_placed_nowhere() -> None:
-    assert cli._innermost(ValueError("never raised")) == "unknown place"
+    assert place_of(ValueError("never raised")) == "unknown place"
 
 
 def test_closed_pipe_gives_no_traceback(tmp_path: Path) -> None:

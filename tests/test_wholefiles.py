@@ -1,4 +1,4 @@
-"""All files or none, whatever stops it."""
+"""One file or several: written whole, or nothing is left, whatever stops it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reirrad.outputfolder import all_or_none
+from reirrad.wholefiles import all_or_none, whole_file
 
 
 def names(folder: Path) -> list[str]:
@@ -70,3 +70,27 @@ def test_what_stops_the_move_takes_back_what_was_moved(tmp_path: Path, stop: typ
     with pytest.raises(stop):
         write()
     assert names(tmp_path) == []
+
+
+def test_a_file_takes_the_place_of_an_older_one_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    with whole_file(tmp_path / "a") as stream:
+        stream.write(b"new")
+        stream.flush()
+        assert (tmp_path / "a").read_text() == "old"
+    assert [names(tmp_path), (tmp_path / "a").read_text()] == [["a"], "new"]
+    (tmp_path / "as the system does").write_text("")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "as the system does").stat().st_mode
+
+
+def test_what_stops_a_file_leaves_the_older_one(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+
+    def write() -> None:
+        with whole_file(tmp_path / "a") as stream:
+            stream.write(b"new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert [names(tmp_path), (tmp_path / "a").read_text()] == [["a"], "old"]

@@ -1,4 +1,4 @@
-"""Several files in one folder: all of them or none."""
+"""Files written whole or not at all: one, or several of one folder together."""
 
 from __future__ import annotations
 
@@ -8,8 +8,28 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-__all__ = ["all_or_none"]
+__all__ = ["all_or_none", "whole_file"]
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Give a stream whose content becomes the file at the end, in place of an older one; whatever stops this, nothing is left.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+        Path(temporary).chmod(_permissions(0o666))
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -29,9 +49,7 @@ def all_or_none(directory: Path) -> Iterator[Path]:
     try:
         yield temporary
         if is_new:
-            mask = os.umask(0)
-            os.umask(mask)
-            temporary.chmod(0o777 & ~mask)
+            temporary.chmod(_permissions(0o777))
             temporary.rename(directory)
             return
         for path in sorted(temporary.iterdir()):
@@ -44,3 +62,10 @@ def all_or_none(directory: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _permissions(most: int) -> int:
+    """What the system gives new files, which temporary ones do not have."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return most & ~mask
