@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from case_factory import write_case
 from conftest import ROOT
 from streamlit.testing.v1 import AppTest
 
@@ -10,6 +13,11 @@ from reirrad.ui.session import KEY
 from reirrad.ui.tabs import TABS, Tabs
 
 OTHERS = [name for name, _ in PAGES if name != "load"]
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_case(tmp_path_factory.mktemp("app"))
 
 
 @pytest.fixture
@@ -36,6 +44,20 @@ def test_all_pages_share_the_session_of_their_tab(page: AppTest) -> None:
     for name in OTHERS:
         page.switch_page(f"reirrad/ui/pages/{name}.py").run()
         assert page.session_state[KEY] is session
+
+
+@pytest.mark.hazard("H18")
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_case_that_was_edited_is_said_on_every_page(name: str, page: AppTest, case: Path) -> None:
+    session = page.session_state[KEY]
+    session.calculate(case / "case.yaml")
+    said = "changed on the page Load after this was calculated"
+    page.switch_page(f"reirrad/ui/pages/{name}.py").run()
+    assert not page.exception
+    assert [w for w in page.warning if said in w.value] == []
+    session.is_changed = True
+    page.run()
+    assert len([w for w in page.warning if said in w.value]) == 1
 
 
 @pytest.mark.hazard("H29")

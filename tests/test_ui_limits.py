@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from case_factory import BOX, box_structure, case, course, even_dose, limit, two_courses
+from conftest import ROOT
 from streamlit.testing.v1 import AppTest
 
 from reirrad.assessment import assess
@@ -31,10 +32,11 @@ from reirrad.ui import limitsdata, limitspage
 from reirrad.ui.casetext import case_text
 from reirrad.ui.found import Found
 from reirrad.ui.limitsdata import Explored, explored_of, key_of, offered
-from reirrad.ui.limitspage import is_edited, page_data
+from reirrad.ui.limitspage import page_data
 from reirrad.ui.limitstable import limits_table, verdict_html
 from reirrad.ui.opened import Opened
 from reirrad.ui.session import KEY, Loaded, Session
+from reirrad.ui.staleness import is_stale
 from reirrad.ui.whatifpanel import Assumed, changed, differences, settings_of
 from reirrad.uncertainty import bands
 from reirrad.whatif import WhatIf, what_if
@@ -545,14 +547,18 @@ class TestPage:
 
     @pytest.mark.hazard("H18")
     def test_a_case_that_was_edited_since_is_said(self, session: Session) -> None:
-        session.loaded = loaded()
+        session.loaded = replace(loaded(), case_file=session.folder / "case.yaml")
         session.document = {"case": "other"}
         session.opened = Opened(session.folder, "case.yaml", {"case.yaml": {}}, Found((), (), {}, 0), is_draft=False, base={}, calculated="case: test\n")
-        assert is_edited(session)
+        assert is_stale(session)
         session.opened.calculated = case_text(session.document)
-        assert not is_edited(session)
+        session.loaded.case_file.write_text(session.opened.calculated, encoding="utf-8")
+        assert not is_stale(session)
         session.opened.calculated = None  # another case file of the folder was chosen
-        at = page(session)
+        at = AppTest.from_file(str(ROOT / "app.py"))
+        at.run(timeout=30)
+        at.session_state[KEY] = session
+        at.switch_page("reirrad/ui/pages/limits.py").run(timeout=30)
         assert "changed on the page Load after this was calculated" in at.warning[0].value
 
     def test_a_case_without_structures(self, session: Session) -> None:

@@ -24,8 +24,9 @@ from reirrad.ui.downloads import dose_files, guarded, html_file, result_file, ta
 from reirrad.ui.opened import open_folder
 from reirrad.ui.registrationview import SIGNED
 from reirrad.ui.reportpage import KEY as MADE
-from reirrad.ui.reportpage import Made, completed, is_stale, signoff_section
+from reirrad.ui.reportpage import Made, completed, signoff_section
 from reirrad.ui.session import KEY, Loaded, Session
+from reirrad.ui.staleness import is_stale
 
 APP = str(Path(__file__).resolve().parent.parent / "app.py")
 REPORT = "reirrad/ui/pages/report.py"

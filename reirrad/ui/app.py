@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from reirrad import __version__
 from reirrad.ui.session import Session, current
+from reirrad.ui.staleness import is_stale
 from reirrad.ui.tabs import TABS
 from reirrad.ui.text import plain
 
@@ -37,10 +38,14 @@ def main() -> None:
 
 
 def _say_whose(session: Session) -> None:
-    """Say which case is shown, so that nobody takes it for another."""
+    """Say which case is shown, so that nobody takes it for another, or for what has become of it since."""
     if session.loaded is not None:
         case = session.loaded.case
         st.caption(f"Case **{plain(case.name, 60)}**: {plain(' · '.join(c.name for c in case.courses), 200)}")
+        if is_stale(session):
+            st.warning(
+                "The case was changed on the page Load after this was calculated: what stands here is the result of the case before. Calculate it again there."
+            )
 
 
 if __name__ == "__main__":

@@ -47,8 +47,6 @@ def show() -> None:
         st.info("Load a case first: there is nothing to explore yet.")
         st.page_link(LOAD, label="Load a case")
         return
-    if session.is_changed:
-        st.info("The case was changed after it was calculated. What is shown here is the case as it was calculated.")
     try:
         exploring = exploring_of(session, session.loaded)
     except ReirradError as error:

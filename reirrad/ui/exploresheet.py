@@ -21,6 +21,7 @@ from reirrad.ui.downloads import guarded, options_html, remaining_zip
 from reirrad.ui.exploring import Budgets, Exploring, budgets_of
 from reirrad.ui.reportblocks import show_blocks, show_rows
 from reirrad.ui.session import Loaded, Session
+from reirrad.ui.staleness import is_stale
 from reirrad.ui.text import plain
 
 __all__ = ["gaps", "highest_rows", "show_highest_table", "show_options", "show_remaining"]
@@ -144,7 +145,7 @@ def _show_map(session: Session, loaded: Loaded, budgets: Budgets, n: int, day: d
     made = budgets.files.get((n, day))
     if made is None:
         st.caption("The highest dose that every voxel may still get, given every organ it belongs to, as RTDOSE; its zones of 10, 20 and 30 Gy as RTSTRUCT.")
-        if st.button("Make the map for a planning system", disabled=session.is_changed, key=f"map_{budgets.token}"):
+        if st.button("Make the map for a planning system", disabled=is_stale(session), key=f"map_{budgets.token}"):
             try:
                 with st.spinner("Calculating what remains at every voxel", show_time=True):
                     budgets.files[n, day] = remaining_zip(budgets.found[n], loaded.folder, day)

@@ -11,7 +11,6 @@ import streamlit as st
 
 from reirrad.assessment import Assessment
 from reirrad.errors import ReirradError
-from reirrad.ui.casetext import case_text
 from reirrad.ui.dvhchart import MOST_ORGANS, contribution_chart, dvh_chart
 from reirrad.ui.limitsdata import Explored, explored_of, offered
 from reirrad.ui.limitstable import limits_table, verdict_html
@@ -35,22 +34,11 @@ def show() -> None:
         st.info("Load a case first: there are no limits to show yet.")
         st.page_link(LOAD, label="Load a case")
         return
-    if is_edited(session):
-        st.warning(
-            "The case was changed on the page Load after this was calculated: what stands here is the result of the case before. Calculate it again there."
-        )
     explored = explored_of(session, session.loaded)
     if explored is None:
         st.info("The case has no structure that stands for an organ, so no limit can be shown. Say on the page Load what its structures are.")
         return
     _limits(session)
-
-
-def is_edited(session: Session) -> bool:
-    """Whether the case in the hands of the person is no longer the one that was calculated: edited, or another case file of the folder chosen."""
-    if session.opened is None or session.document is None:
-        return False
-    return case_text(session.document) != session.opened.calculated
 
 
 def page_data(explored: Explored) -> tuple[dict[str, Any], Assessment | None]:

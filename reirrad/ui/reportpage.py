@@ -19,9 +19,10 @@ from reirrad.reportpdf import as_pdf
 from reirrad.ui.downloads import dose_files, guarded, html_file, result_file, table_files
 from reirrad.ui.registrationview import SIGNED, comparable
 from reirrad.ui.session import Loaded, Session, current
+from reirrad.ui.staleness import is_stale
 from reirrad.ui.text import plain
 
-__all__ = ["completed", "is_stale", "show", "signoff_section"]
+__all__ = ["completed", "show", "signoff_section"]
 
 LOAD: Final = str(Path(__file__).parent / "pages" / "load.py")
 KEY: Final = "report"
@@ -83,17 +84,6 @@ def show() -> None:
     _data(session, loaded)
     if page is not None:
         _preview(page)
-
-
-def is_stale(session: Session) -> bool:
-    """Whether the case file is no longer the one that was calculated."""
-    opened, loaded = session.opened, session.loaded
-    if opened is None or opened.calculated is None or loaded is None:
-        return session.is_changed
-    try:
-        return session.is_changed or loaded.case_file.read_text(encoding="utf-8") != opened.calculated
-    except (OSError, UnicodeDecodeError):
-        return True
 
 
 # ------------------------------------------------------------------------------------------------------------- the report
